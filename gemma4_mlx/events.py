@@ -1,0 +1,192 @@
+"""What generation tells its listener, as plain values.
+
+Loading a model is `LoadProgress`* and one `ModelReady`. A turn is a stream in this order:
+`MediaReceipt`*, `PromptProgress`*, then `ThoughtDelta`, `TextDelta` and `ToolCall` in any mix, and one `Finished`
+or `Failed` at the end. They hold numbers and text only, never an array, so that they can cross
+a process border as JSON lines (`to_json`, `from_json`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+FinishReason = Literal["stop", "length", "tool_call", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProgress:
+    """Reading weights: bytes so far and in all."""
+
+    done_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReady:
+    """The model is loaded and can be asked.
+
+    Attributes:
+        name: what to call it.
+        sees, hears: whether it takes pictures, clips.
+        image_tokens: the checkpoint's own budget for a picture.
+        context_length: positions it can hold.
+        weights_bytes: of the loaded weights.
+        is_demo: whether it is the bundled demonstration model.
+    """
+
+    name: str
+    sees: bool
+    hears: bool
+    image_tokens: int
+    context_length: int
+    weights_bytes: int = 0
+    is_demo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MediaReceipt:
+    """One attachment as the model got it.
+
+    Attributes:
+        kind: "image" or "audio".
+        name: the file's name.
+        tokens: slots in the prompt.
+        rows: soft tokens the encoder made; always equal to `tokens`.
+        width, height: of the picture as attached, in pixels (0 for audio).
+        seen_width, seen_height: of the picture as the model saw it (0 for audio).
+        image_tokens: the budget it was given (0 for audio).
+        seconds: of the clip (0 for pictures).
+        sha256: of the pixels or samples as attached, so that no two media are confused.
+    """
+
+    kind: Literal["image", "audio"]
+    name: str
+    tokens: int
+    rows: int
+    width: int = 0
+    height: int = 0
+    seen_width: int = 0
+    seen_height: int = 0
+    image_tokens: int = 0
+    seconds: float = 0.0
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptProgress:
+    """Reading the prompt: positions so far and in all."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ThoughtDelta:
+    """More of the model's thoughts."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """More of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model asks for a tool to be run."""
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one turn. `reused_tokens` of `prompt_tokens` came from a cache."""
+
+    prompt_tokens: int = 0
+    reused_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """How long one turn took. Prefill counts only tokens that were really read."""
+
+    load_s: float = 0.0
+    first_token_s: float = 0.0
+    prefill_tokens_per_s: float = 0.0
+    decode_tokens_per_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The turn has ended well."""
+
+    reason: FinishReason
+    usage: Usage = field(default_factory=Usage)
+    timings: Timings = field(default_factory=Timings)
+    peak_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The turn has ended with an error: `kind` is the error's class name."""
+
+    kind: str
+    message: str
+    hint: str = ""
+    exit_code: int = 1
+
+
+Event = (
+    LoadProgress
+    | ModelReady
+    | MediaReceipt
+    | PromptProgress
+    | ThoughtDelta
+    | TextDelta
+    | ToolCall
+    | Finished
+    | Failed
+)
+
+_TYPES: dict[str, Any] = {
+    cls.__name__: cls
+    for cls in (
+        LoadProgress,
+        ModelReady,
+        MediaReceipt,
+        PromptProgress,
+        ThoughtDelta,
+        TextDelta,
+        ToolCall,
+        Finished,
+        Failed,
+    )
+}
+
+
+def to_json(event: Event) -> dict[str, Any]:
+    """The event as JSON values, with its class name under "event"."""
+    return {"event": type(event).__name__, **asdict(event)}
+
+
+def from_json(raw: Mapping[str, Any]) -> Event:
+    """The inverse of `to_json`.
+
+    Raises:
+        ValueError: an unknown event.
+    """
+    fields = dict(raw)
+    cls = _TYPES.get(fields.pop("event", ""))
+    if cls is None:
+        raise ValueError(f"unknown event {raw.get('event')!r}")
+    if cls is Finished:
+        fields["usage"] = Usage(**fields["usage"])
+        fields["timings"] = Timings(**fields["timings"])
+    return cls(**fields)

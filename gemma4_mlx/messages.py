@@ -1,0 +1,213 @@
+"""A conversation: who says what, in text, pictures and sound.
+
+Messages take the chat form of transformers, as plain dictionaries::
+
+    {"role": "user", "content": [
+        {"type": "image", "path": "photo.jpg", "image_tokens": 560},
+        {"type": "audio", "path": "question.wav"},
+        {"type": "text", "text": "What is this?"}]}
+
+`Message.parse` turns them into the values below and refuses everything it does not know, so
+that a misspelt key is never silently ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import unquote, urlparse
+
+from gemma4_mlx.errors import MessageError
+
+Role = Literal["system", "developer", "user", "assistant", "model", "tool"]
+ROLES: tuple[str, ...] = ("system", "developer", "user", "assistant", "model", "tool")
+
+IMAGE_TOKEN_BUDGETS: tuple[int, ...] = (70, 140, 280, 560, 1120)
+"""The numbers of soft tokens an image may cost at most."""
+
+ImageTokens = int | Literal["auto"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """Words."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """A picture: a file, or a PIL image already in memory.
+
+    Attributes:
+        source: a path, or a `PIL.Image.Image`.
+        image_tokens: the most soft tokens it may cost: one of `IMAGE_TOKEN_BUDGETS`, "auto"
+            (the smallest budget that does not shrink it) or None (the caller's default).
+        name: what receipts and errors call it.
+    """
+
+    source: Any
+    image_tokens: ImageTokens | None = None
+    name: str = "image"
+
+
+@dataclass(frozen=True, slots=True)
+class AudioPart:
+    """A clip: a file, or samples already in memory.
+
+    Attributes:
+        source: a path, or a float array `[samples]` or `[samples, channels]` in -1..1.
+        sampling_rate: of the samples, in Hz; None for a path.
+        name: what receipts and errors call it.
+    """
+
+    source: Any
+    sampling_rate: int | None = None
+    name: str = "audio"
+
+
+Part = TextPart | ImagePart | AudioPart
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation.
+
+    Attributes:
+        role: who speaks.
+        parts: what is said, in the speaker's order.
+        extras: further fields of the chat form that the template reads (`tool_calls`,
+            `tool_responses`, `reasoning`, `name`, `tool_call_id`), as given.
+    """
+
+    role: str
+    parts: tuple[Part, ...]
+    extras: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, raw: Message | Mapping[str, Any]) -> Message:
+        """Read one message in the chat form.
+
+        Raises:
+            MessageError: an unknown role, part type or key.
+        """
+        if isinstance(raw, Message):
+            return raw
+        if not isinstance(raw, Mapping):
+            raise MessageError(f"a message must be a dictionary, not {type(raw).__name__}")
+        role = raw.get("role")
+        if role not in ROLES:
+            raise MessageError(f"message role {role!r}: expected one of {', '.join(ROLES)}")
+        unknown = set(raw) - {"role", "content"} - _EXTRAS
+        if unknown:
+            raise MessageError(f"message has unknown fields: {', '.join(sorted(unknown))}")
+        extras = {key: raw[key] for key in raw if key in _EXTRAS}
+        return cls(role, _parse_content(raw.get("content")), extras)
+
+    @property
+    def text(self) -> str:
+        """All text parts, joined."""
+        return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+
+_EXTRAS = {"tool_calls", "tool_responses", "reasoning", "reasoning_content", "name", "tool_call_id"}
+
+
+def parse_messages(raw: Sequence[Message | Mapping[str, Any]]) -> tuple[Message, ...]:
+    """Read a whole conversation; errors name the message by its index.
+
+    Raises:
+        MessageError: the first message that is not in the chat form.
+    """
+    messages = []
+    for index, item in enumerate(raw):
+        try:
+            messages.append(Message.parse(item))
+        except MessageError as error:
+            raise MessageError(f"message {index}: {error.message}", error.hint) from None
+    return tuple(messages)
+
+
+def _parse_content(content: Any) -> tuple[Part, ...]:
+    if content is None:
+        return ()
+    if isinstance(content, str):
+        return (TextPart(content),)
+    if not isinstance(content, Sequence):
+        raise MessageError(f"content must be text or a list of parts, not {type(content).__name__}")
+    return tuple(_parse_part(part) for part in content)
+
+
+def _parse_part(raw: Any) -> Part:
+    if isinstance(raw, TextPart | ImagePart | AudioPart):
+        return raw
+    if not isinstance(raw, Mapping):
+        raise MessageError(f"a content part must be a dictionary, not {type(raw).__name__}")
+    parsers = {"text": _parse_text, "image": _parse_image, "audio": _parse_audio}
+    parser = parsers.get(raw.get("type", ""))
+    if parser is None:
+        raise MessageError(
+            f"content part of type {raw.get('type')!r}: expected one of {', '.join(parsers)}"
+        )
+    return parser(raw)
+
+
+def _parse_text(raw: Mapping[str, Any]) -> TextPart:
+    _only(raw, {"text"})
+    text = raw.get("text")
+    if not isinstance(text, str):
+        raise MessageError(f"text part: 'text' must be a string, not {type(text).__name__}")
+    return TextPart(text)
+
+
+def _parse_image(raw: Mapping[str, Any]) -> ImagePart:
+    _only(raw, {"path", "url", "image", "image_tokens", "name"})
+    source = _one_source(raw, ("image", "path", "url"))
+    budget = raw.get("image_tokens")
+    if budget is not None and budget != "auto" and budget not in IMAGE_TOKEN_BUDGETS:
+        choices = ", ".join(map(str, IMAGE_TOKEN_BUDGETS))
+        raise MessageError(f"image_tokens {budget!r}: expected {choices} or 'auto'")
+    return ImagePart(source, budget, raw.get("name") or _name_of(source, "image"))
+
+
+def _parse_audio(raw: Mapping[str, Any]) -> AudioPart:
+    _only(raw, {"path", "url", "audio", "sampling_rate", "name"})
+    source = _one_source(raw, ("audio", "path", "url"))
+    rate = raw.get("sampling_rate")
+    in_memory = not isinstance(source, Path)
+    if in_memory and (not isinstance(rate, int) or rate <= 0):
+        raise MessageError(
+            "audio samples need 'sampling_rate' in Hz, a whole number above 0",
+            'write {"type": "audio", "audio": samples, "sampling_rate": 16000}',
+        )
+    return AudioPart(source, rate if in_memory else None, raw.get("name") or _name_of(source, "audio"))
+
+
+def _one_source(raw: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
+    given = [key for key in keys if raw.get(key) is not None]
+    if len(given) != 1:
+        found = ", ".join(given) or "none"
+        raise MessageError(f"{raw['type']} part needs exactly one of {', '.join(keys)}; found {found}")
+    source = raw[given[0]]
+    if given[0] == "url":
+        return _path_of_url(source)
+    return Path(source) if isinstance(source, str | Path) else source
+
+
+def _path_of_url(url: str) -> Path:
+    parsed = urlparse(url)
+    if parsed.scheme not in ("", "file"):
+        raise MessageError(f"{url}: only local files can be attached", "download it and give its path")
+    return Path(unquote(parsed.path))
+
+
+def _only(raw: Mapping[str, Any], known: set[str]) -> None:
+    unknown = set(raw) - known - {"type"}
+    if unknown:
+        raise MessageError(f"{raw['type']} part has unknown fields: {', '.join(sorted(unknown))}")
+
+
+def _name_of(source: Any, default: str) -> str:
+    return source.name if isinstance(source, Path) else default
