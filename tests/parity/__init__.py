@@ -1,0 +1,1 @@
+"""Our model against the reference, stage by stage, on tiny random checkpoints."""
