@@ -98,10 +98,17 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """The model asks for a tool to be run."""
+    """The model asks for a tool to be run.
+
+    Attributes:
+        name: of the tool.
+        arguments: JSON values.
+        error: why the call could not be read; empty if it could. Such a call must not be run.
+    """
 
     name: str
     arguments: Mapping[str, Any]
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,7 @@ class Sampler:
     def __init__(self, params: SamplingParams, *, banned: Collection[int] = ()) -> None:
         self.params = params
         self._banned = sorted(set(banned))
-        self._penalty: mx.array | None = None
+        self._penalty = mx.zeros(0)  # [V], made when the first logits say how long it is
         self._key = mx.random.key(secrets.randbits(64) if params.seed is None else params.seed)
 
     def __call__(self, logits: mx.array) -> mx.array:
@@ -143,7 +143,7 @@ class Sampler:
     def _without_banned(self, logits: mx.array) -> mx.array:
         if not self._banned:
             return logits
-        if self._penalty is None:
+        if self._penalty.shape[-1] != logits.shape[-1]:
             self._penalty = mx.zeros(logits.shape[-1])
             self._penalty[mx.array(self._banned)] = -math.inf
         return logits + self._penalty
