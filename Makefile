@@ -1,0 +1,41 @@
+# Two commands do all the set-up: `make chat` and `make test`. `make help` lists the rest.
+# Needs make (3.81 or later) and Python 3.11 to 3.14.
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help chat test check bench lock clean
+.DEFAULT_GOAL := help
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+
+chat: $(READY) ## chat with the small model that comes along
+	@$(BIN)/gemma4 chat -m pocket
+
+test: $(READY) ## run all tests
+	$(BIN)/python -m pytest
+
+check: $(READY) ## lint, format, types and the floors of the house
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: $(READY) ## time the start, the first token and the decoding
+	@$(BIN)/python -m tests.bench
+
+lock: ## pin the newest allowed dependencies anew (needs uv)
+	uv pip compile pyproject.toml --universal --upgrade --generate-hashes \
+	  --python-version 3.11 --all-extras --group dev --no-emit-index-url \
+	  --no-emit-find-links --custom-compile-command 'make lock' --quiet -o requirements.lock
+
+clean: ## remove the environment and everything that was built
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
+
+# The environment is made anew when what it is made from changes, and only then.
+$(READY): pyproject.toml requirements.lock .ci/environment
+	@sh .ci/environment $(VENV)
+	@touch $@
