@@ -149,7 +149,16 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "e4b-like": _config(
         _text("sFssFssF", 2, num_key_value_heads=2, final_logit_softcapping=20.0),
         _vision(hidden_size=32, num_attention_heads=2, num_key_value_heads=2, num_hidden_layers=2),
-        _audio(hidden_size=48, num_attention_heads=2, attention_logit_cap=5.0, output_proj_dims=32),
+        _audio(
+            attention_chunk_size=8,
+            attention_context_left=9,
+            attention_logit_cap=5.0,
+            gradient_clipping=3.0,
+            hidden_size=48,
+            num_attention_heads=2,
+            output_proj_dims=32,
+            residual_weight=0.7,
+        ),
     ),
 }
 

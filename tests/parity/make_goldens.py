@@ -24,10 +24,10 @@ import torch
 from transformers import Gemma4ForConditionalGeneration, Gemma4TextConfig
 from transformers.models.gemma4 import modeling_gemma4
 
-from .cases import GREEDY_TOKENS, Case, cases
-from .configs import CONFIGS
-from .golden import FOLDER, path, sample
-from .recipe import fingerprint, write_checkpoint
+from tests.parity.cases import GREEDY_TOKENS, Case, cases
+from tests.parity.configs import CONFIGS
+from tests.parity.golden import FOLDER, path, sample
+from tests.parity.recipe import fingerprint, write_checkpoint
 
 CLEAR_MARGIN = 2e-2
 """Each greedy token must lead the second by this much: ten times the allowed error."""

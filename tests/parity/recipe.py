@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from .configs import CONFIGS, KEEPS_DEAD_KV
+from tests.parity.configs import CONFIGS, KEEPS_DEAD_KV
 
 Shapes = Iterator[tuple[str, tuple[int, ...]]]
 
