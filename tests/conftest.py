@@ -1,0 +1,51 @@
+"""What holds for every test: no network, a known terminal, repeatable examples."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+# Examples follow from the test alone, and a slow machine is no reason to fail.
+settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
+settings.load_profile("repeatable")
+
+# Child processes inherit these, so that what a test starts is held to the same rules.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["TERM"] = "xterm-256color"
+os.environ["COLORTERM"] = "truecolor"
+for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"):
+    os.environ.pop(name, None)
+
+
+class NetworkError(AssertionError):
+    """A test reached for the network."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_network() -> Iterator[None]:
+    """Refuse every connection and look-up; sockets inside the machine (AF_UNIX) still work."""
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def guarded(real: Any) -> Any:
+        def call(self: socket.socket, address: Any) -> Any:
+            if self.family != socket.AF_UNIX:
+                raise NetworkError(f"a test must not connect to {address}")
+            return real(self, address)
+
+        return call
+
+    def refuse(host: Any, *_: Any, **__: Any) -> Any:
+        raise NetworkError(f"a test must not look up {host}")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded(connect))
+        patch.setattr(socket.socket, "connect_ex", guarded(connect_ex))
+        patch.setattr(socket, "getaddrinfo", refuse)
+        patch.setattr(socket, "gethostbyname", refuse)
+        yield
