@@ -1,0 +1,1 @@
+"""The audio tower: log-mel frames in, soft tokens out."""

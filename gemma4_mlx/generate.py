@@ -1,0 +1,59 @@
+"""Token ids from a prompt, one after the other. It knows nothing of text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+import mlx.core as mx
+
+from gemma4_mlx.cache import KVCache
+from gemma4_mlx.inputs import ModelInputs
+from gemma4_mlx.model import Gemma4
+from gemma4_mlx.prefill import prefill
+
+Sampler = Callable[[mx.array], mx.array]
+"""From logits float32 [B, V] to token ids [B], lazily."""
+
+
+def generate_tokens(
+    model: Gemma4,
+    inputs: ModelInputs,
+    *,
+    sampler: Sampler,
+    stop_ids: Collection[int],
+    max_tokens: int,
+    cache: Sequence[KVCache] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Iterator[int]:
+    """Read the prompt, then write until a stop id or `max_tokens`.
+
+    The next step is already under way while the caller looks at a token. Must be used up on the
+    thread that loaded the model.
+
+    Args:
+        model: to read and write with.
+        inputs: from the processor.
+        sampler: chooses a token.
+        stop_ids: ids after which to end.
+        max_tokens: how many to write at most.
+        cache: to read into; a new one unless given.
+        on_progress: see `prefill`.
+
+    Yields:
+        Token ids; the stop id too, last, so that the caller sees why it ended.
+    """
+    cache = model.make_cache() if cache is None else cache
+    if max_tokens <= 0:
+        return
+    token = sampler(prefill(model, inputs, cache, on_progress))
+    mx.async_eval(token)
+    for left in range(max_tokens - 1, -1, -1):
+        following = None
+        if left:
+            following = sampler(model.step(token[:, None], cache)[:, -1])
+            mx.async_eval(following)
+        value = int(token.item())
+        yield value
+        if value in stop_ids or following is None:
+            return
+        token = following

@@ -1,0 +1,242 @@
+"""The whole network: towers, projectors, decoder.
+
+Reference: transformers `Gemma4Model`, `Gemma4ForConditionalGeneration`.
+Differs: each attachment is encoded by itself, without padding; slots without an attachment are
+an error where the reference reads them as padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+
+from gemma4_mlx.audio.tower import AudioTower
+from gemma4_mlx.cache import KVCache
+from gemma4_mlx.config import ModelConfig
+from gemma4_mlx.errors import AttachmentError, UsageError
+from gemma4_mlx.layers import MultimodalEmbedder
+from gemma4_mlx.splice import assign_slots, slot_runs
+from gemma4_mlx.text.decoder import LanguageModel
+from gemma4_mlx.vision.tower import VisionTower
+
+Array = mx.array | np.ndarray
+
+
+class Prompt(NamedTuple):
+    """A prompt as the decoder reads it.
+
+    Attributes:
+        embeddings: [B, L, D], soft tokens spliced in.
+        token_ids: [B, L], with the pad id where a soft token stands.
+    """
+
+    embeddings: mx.array
+    token_ids: mx.array
+
+    def rows(self, start: int, stop: int) -> Prompt:
+        """The positions `start` to `stop - 1`."""
+        return Prompt(self.embeddings[:, start:stop], self.token_ids[:, start:stop])
+
+
+class Gemma4(nn.Module):
+    """Gemma 4 for text, images and audio.
+
+    Attributes:
+        config: what config.json says.
+        generation_config: what generation_config.json says; empty if there is none.
+    """
+
+    def __init__(self, config: ModelConfig, generation_config: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._config = config
+        self._generation_config = dict(generation_config)
+        text, vision, audio = config.text_config, config.vision_config, config.audio_config
+        self.language_model = LanguageModel(text)
+        if vision is not None:
+            self.vision_tower = VisionTower(vision)
+            self.embed_vision = MultimodalEmbedder(
+                vision.hidden_size, text.hidden_size, vision.rms_norm_eps
+            )
+        if audio is not None:
+            self.audio_tower = AudioTower(audio)
+            self.embed_audio = MultimodalEmbedder(
+                audio.output_proj_dims, text.hidden_size, audio.rms_norm_eps
+            )
+
+    @property
+    def config(self) -> ModelConfig:
+        """What config.json says."""
+        return self._config
+
+    @property
+    def generation_config(self) -> dict[str, Any]:
+        """What generation_config.json says; empty if there is none."""
+        return self._generation_config
+
+    @property
+    def layers(self) -> list[Any]:
+        """The decoder layers."""
+        return self.language_model.model.layers
+
+    def make_cache(self) -> list[KVCache]:
+        """One empty cache per layer that has keys and values of its own."""
+        return self.language_model.model.make_cache()
+
+    def __call__(
+        self,
+        input_ids: Array,
+        pixel_values: Array | None = None,
+        image_position_ids: Array | None = None,
+        input_features: Array | None = None,
+        input_features_mask: Array | None = None,
+        mm_token_type_ids: Array | None = None,
+        cache: Sequence[KVCache] | None = None,
+    ) -> mx.array:
+        """Logits of every position.
+
+        Args:
+            input_ids: int [B, L].
+            pixel_values: [images, P, patch_size**2 * 3] in 0..1.
+            image_position_ids: int [images, P, 2], (column, row); (-1, -1) is padding.
+            input_features: log-mel [clips, T, F].
+            input_features_mask: bool [clips, T], True where a frame is real.
+            mm_token_type_ids: int [B, L]; accepted for the variants whose masks depend on it.
+                E2B and E4B are causal everywhere and need none.
+            cache: from `make_cache`, to continue what it holds; None to read input_ids alone.
+
+        Returns:
+            float32 [B, L, V], soft-capped.
+
+        Raises:
+            PlaceholderMismatchError: an attachment's soft tokens and slots do not pair up.
+            AttachmentError: the model has no tower for it.
+            UsageError: arrays of a shape that fits nothing.
+        """
+        has_media = pixel_values is not None or input_features is not None
+        if not has_media and input_ids.shape[1] == 1:
+            # A step of decoding: looking at the id would wait for the step before. No sampler
+            # of ours writes an id that stands for a soft token.
+            return self.step(mx.array(input_ids), cache)
+        prompt = self.embed(
+            input_ids,
+            pixel_values=pixel_values,
+            image_position_ids=image_position_ids,
+            input_features=input_features,
+            input_features_mask=input_features_mask,
+        )
+        return self.forward(prompt, cache)
+
+    def forward(
+        self, prompt: Prompt, cache: Sequence[KVCache] | None, *, last_row_only: bool = False
+    ) -> mx.array:
+        """Logits of a prompt: float32 [B, L, V], or [B, 1, V] with `last_row_only`."""
+        decoder = self.language_model.model
+        per_layer = decoder.per_layer_inputs(prompt.token_ids, prompt.embeddings)
+        hidden = decoder(prompt.embeddings, per_layer, cache, last_row_only=last_row_only)
+        return self.language_model.logits(hidden)
+
+    def step(self, token_ids: mx.array, cache: Sequence[KVCache] | None) -> mx.array:
+        """Logits after text tokens [B, L]: float32 [B, L, V]. The ids are not looked at."""
+        embeddings = self.language_model.model.embed(token_ids)
+        return self.forward(Prompt(embeddings, token_ids), cache)
+
+    def embed(
+        self,
+        input_ids: Array,
+        *,
+        pixel_values: Array | None = None,
+        image_position_ids: Array | None = None,
+        input_features: Array | None = None,
+        input_features_mask: Array | None = None,
+    ) -> Prompt:
+        """Embed a prompt and put each attachment's soft tokens into its slots.
+
+        Args, raises: see `__call__`.
+        """
+        ids = np.array(input_ids)
+        if ids.ndim != 2:
+            raise UsageError(f"input_ids has shape {ids.shape}: expected [batch, length]")
+        images = self.encode_images(pixel_values, image_position_ids)
+        clips = self.encode_audio(input_features, input_features_mask)
+        config = self._config
+        kinds = {
+            "image": (config.image_token_id, images),
+            "audio": (config.audio_token_id, clips),
+            "video": (config.video_token_id, []),
+        }
+        stand_ins = [token_id for token_id, _ in kinds.values()]
+        token_ids = mx.array(np.where(np.isin(ids, stand_ins), config.text_config.pad_token_id, ids))
+        embeddings = self.language_model.model.embed(token_ids)
+        flat = embeddings.reshape(-1, embeddings.shape[-1])
+        for kind, (token_id, encoded) in kinds.items():
+            rows = [soft_tokens.shape[0] for soft_tokens in encoded]
+            spans = assign_slots(kind, slot_runs(ids, token_id), rows)
+            for (start, stop), soft_tokens in zip(spans, encoded, strict=True):
+                flat[start:stop] = soft_tokens.astype(flat.dtype)
+        return Prompt(flat.reshape(embeddings.shape), token_ids)
+
+    def encode_images(
+        self, pixel_values: Array | None, image_position_ids: Array | None
+    ) -> list[mx.array]:
+        """Soft tokens of each picture: a list of [rows, D]. Args: see `__call__`."""
+        if pixel_values is None:
+            return []
+        vision = self._config.vision_config
+        if vision is None:
+            raise AttachmentError("this model has no vision tower: it takes no pictures")
+        if image_position_ids is None or image_position_ids.shape[:2] != pixel_values.shape[:2]:
+            shape = None if image_position_ids is None else image_position_ids.shape
+            raise UsageError(
+                f"image_position_ids has shape {shape}: expected "
+                f"{(*pixel_values.shape[:2], 2)} beside pixel_values {pixel_values.shape}"
+            )
+        encoded = []
+        pixels = mx.array(pixel_values)
+        for index, positions in enumerate(np.array(image_position_ids)):
+            real = np.flatnonzero((positions != -1).any(axis=-1))
+            _check_grid(index, positions[real], vision.pooling_kernel_size)
+            patches = pixels[index][mx.array(real)]
+            soft_tokens = self.vision_tower(patches, mx.array(positions[real]))
+            encoded.append(self.embed_vision(soft_tokens))
+        return encoded
+
+    def encode_audio(
+        self, input_features: Array | None, input_features_mask: Array | None
+    ) -> list[mx.array]:
+        """Soft tokens of each clip: a list of [rows, D]. Args: see `__call__`."""
+        if input_features is None:
+            return []
+        if self._config.audio_config is None:
+            raise AttachmentError(
+                "this model has no audio tower: it takes no clips", "E2B and E4B hear"
+            )
+        if input_features_mask is None or input_features_mask.shape != input_features.shape[:2]:
+            shape = None if input_features_mask is None else input_features_mask.shape
+            raise UsageError(
+                f"input_features_mask has shape {shape}: expected "
+                f"{input_features.shape[:2]} beside input_features {input_features.shape}"
+            )
+        features = mx.array(input_features)
+        encoded = []
+        for index, mask in enumerate(np.array(input_features_mask).astype(bool)):
+            frames = int(mask.sum())
+            if frames == 0 or not mask[:frames].all():
+                raise UsageError(f"input_features_mask of clip {index}: real frames must come first")
+            encoded.append(self.embed_audio(self.audio_tower(features[index, :frames])))
+        return encoded
+
+
+def _check_grid(index: int, positions: np.ndarray, kernel: int) -> None:
+    """Raise unless the patches fill a rectangle of whole pooling squares."""
+    columns, rows = positions.max(axis=0) + 1 if len(positions) else (0, 0)
+    whole = columns % kernel == 0 and rows % kernel == 0
+    if not len(positions) or not whole or len(positions) != columns * rows:
+        raise UsageError(
+            f"image_position_ids of image {index}: {len(positions)} patches on a grid of "
+            f"{columns} x {rows}, expected every place of a grid whose sides are multiples of "
+            f"{kernel}"
+        )

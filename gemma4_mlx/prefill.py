@@ -1,0 +1,86 @@
+"""Reading a prompt: in chunks, and no more of each than what comes after it needs.
+
+A chunk that is not the last only has to leave its keys and values in the cache, so only those
+are evaluated: the layers that read another layer's, and the head, are never run for it. Of the
+last chunk only the last row goes through them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import mlx.core as mx
+import numpy as np
+
+from gemma4_mlx.cache import KVCache
+from gemma4_mlx.inputs import ModelInputs
+from gemma4_mlx.model import Gemma4
+from gemma4_mlx.splice import Span, slot_runs
+
+CHUNK_POSITIONS = 1024
+"""Positions read at once; bounds the memory of attention over a long prompt."""
+
+
+def plan_chunks(length: int, uncut: Sequence[Span], size: int = CHUNK_POSITIONS) -> list[Span]:
+    """Cut a prompt into chunks, but never inside a run.
+
+    Args:
+        length: of the prompt.
+        uncut: runs that must stay whole, in order, such as those of pictures.
+        size: of a chunk; one that ends inside a run ends before it instead, or, if it begins with
+            the run, behind it.
+
+    Returns:
+        Spans that cover the prompt, in order.
+    """
+    chunks: list[Span] = []
+    start = 0
+    while start < length:
+        stop = min(start + size, length)
+        for first, behind in uncut:
+            if first < stop < behind:
+                stop = first if first > start else behind
+                break
+        chunks.append((start, stop))
+        start = stop
+    return chunks
+
+
+def image_runs(input_ids: np.ndarray, image_token_id: int) -> list[Span]:
+    """Where the soft tokens of pictures stand in input_ids [1, L]."""
+    return slot_runs(input_ids, image_token_id)
+
+
+def prefill(
+    model: Gemma4,
+    inputs: ModelInputs,
+    cache: Sequence[KVCache],
+    on_progress: Callable[[int, int], None] | None = None,
+) -> mx.array:
+    """Read a prompt into the cache.
+
+    Args:
+        model: to read with.
+        inputs: from the processor.
+        cache: from `model.make_cache()`.
+        on_progress: called with positions done and in all, after each chunk but the last.
+
+    Returns:
+        Logits of the last position, float32 [1, V], not yet evaluated.
+
+    Raises:
+        PlaceholderMismatchError: see `Gemma4.embed`.
+    """
+    arrays = inputs.arrays()
+    arrays.pop("mm_token_type_ids")
+    prompt = model.embed(**arrays)
+    # Now, so that pixels and the towers' intermediate results are let go before the long part.
+    mx.eval(prompt)
+    length = inputs.input_ids.shape[1]
+    chunks = plan_chunks(length, image_runs(inputs.input_ids, model.config.image_token_id))
+    for start, stop in chunks[:-1]:
+        model.forward(prompt.rows(start, stop), cache, last_row_only=True)
+        mx.eval([one.state for one in cache])
+        if on_progress is not None:
+            on_progress(stop, length)
+    return model.forward(prompt.rows(*chunks[-1]), cache, last_row_only=True)[:, -1]

@@ -1,0 +1,1 @@
+"""The decoder: token ids and soft tokens in, logits out."""

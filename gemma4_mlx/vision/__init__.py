@@ -1,0 +1,1 @@
+"""The vision tower: patches in, soft tokens out."""
