@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import mlx.core as mx
 from mlx.utils import tree_flatten
@@ -14,8 +14,10 @@ from gemma4_mlx.checkpoint import read_optional_json, read_shard, shard_paths
 from gemma4_mlx.config import ModelConfig
 from gemma4_mlx.errors import ModelNotFoundError, UsageError
 from gemma4_mlx.model import Gemma4
-from gemma4_mlx.processing import Processor
 from gemma4_mlx.weights import LoadReport, load_weights
+
+if TYPE_CHECKING:
+    from gemma4_mlx.processing import Processor
 
 DEMO_MODEL = "pocket"
 """Name of the bundled demonstration model."""
@@ -46,6 +48,9 @@ def load(
     Raises:
         ModelNotFoundError, CheckpointError: the checkpoint is not there or cannot be read.
     """
+    # Not at the top: `load_model` needs neither tokenizer nor image and audio libraries.
+    from gemma4_mlx.processing import Processor
+
     folder = find_checkpoint(name)
     # The small files first: a broken processor must not cost minutes of reading weights.
     processor = Processor.from_folder(folder)
