@@ -1,0 +1,87 @@
+"""Whole runs of a program, timed from the outside: what a user waits for."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Run:
+    """One process.
+
+    Attributes:
+        first_output_s: from the start of the process to the first byte on its stdout.
+        total_s: from the start of the process to its end.
+        output: everything it wrote to stdout.
+    """
+
+    first_output_s: float
+    total_s: float
+    output: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A quantity measured several times."""
+
+    name: str
+    unit: str
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    def row(self) -> str:
+        return (
+            f"{self.name:<38}{min(self.values):>9.3f}{self.median:>9.3f}"
+            f"{max(self.values):>9.3f}  {self.unit}"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "unit": self.unit,
+            "min": min(self.values),
+            "median": self.median,
+            "max": max(self.values),
+            "runs": len(self.values),
+        }
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def gemma4(*arguments: str) -> list[str]:
+    """The command `gemma4` with this Python, the way its script in `bin/` starts it."""
+    return [*python("import sys; from gemma4_mlx.cli import main; sys.exit(main())"), *arguments]
+
+
+def run(command: Sequence[str]) -> Run:
+    """Run a command to its end; a failed one ends the benchmark."""
+    started = time.perf_counter()
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0
+    ) as process:
+        assert process.stdout is not None
+        first = process.stdout.read(1)
+        first_output_s = time.perf_counter() - started
+        rest = process.stdout.read()
+    total_s = time.perf_counter() - started
+    if process.returncode != 0:
+        sys.exit(f"error: {' '.join(command)} ended with {process.returncode}")
+    return Run(first_output_s, total_s, (first + rest).decode())
+
+
+def repeat(command: Sequence[str], count: int, report: Callable[[Run], None]) -> None:
+    """Run a command once to warm the disk cache, then `count` times for the record."""
+    run(command)
+    for _ in range(count):
+        report(run(command))
