@@ -20,7 +20,7 @@ test: $(READY) ## run all tests
 check: $(READY) ## lint, format, types and the floors of the house
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
 bench: $(READY) ## time the start, the first token and the decoding
