@@ -1,0 +1,126 @@
+"""A clip as mono samples at its own rate, whatever the file holds."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from gemma4_mlx.errors import AttachmentError
+from gemma4_mlx.messages import AudioPart
+
+SUPPORTED_AUDIO = "WAV, FLAC, OGG, MP3, AIFF"
+MAX_DURATION_S = 30
+"""The longest clip that the audio tower takes."""
+
+_MAX_CHANNELS = 32
+_FULL_SCALE = 4.0  # Float samples may overshoot 1 a little; beyond this they are not scaled.
+
+
+def read_audio(part: AudioPart) -> tuple[np.ndarray, int]:
+    """Read a clip and mix its channels down.
+
+    Returns:
+        Samples float32 [samples], the mean of all channels, and the sampling rate in Hz.
+
+    Raises:
+        AttachmentError: it cannot be read, is longer than 30 s, or holds no usable samples.
+    """
+    samples, rate = _read(part)
+    if samples.size == 0:
+        raise AttachmentError(f"{part.name} has no samples", "attach a clip with sound in it")
+    _check_duration(len(samples) / rate, part.name)
+    if not np.isfinite(samples).all():
+        raise AttachmentError(
+            f"{part.name} has samples that are not numbers (NaN or infinite)",
+            "export the clip again",
+        )
+    if np.abs(samples).max() > _FULL_SCALE:
+        raise AttachmentError(
+            f"{part.name} has samples up to {np.abs(samples).max():g}, expected -1 to 1",
+            "divide 16-bit values by 32768",
+        )
+    return samples.mean(axis=1, dtype=np.float32), rate
+
+
+def read_audio_length(part: AudioPart) -> tuple[int, int]:
+    """Number of samples and sampling rate in Hz, from a file's header alone.
+
+    Raises:
+        AttachmentError: it cannot be read or is longer than 30 s.
+    """
+    if not isinstance(part.source, str | Path):
+        samples, rate = _read(part)
+        length = len(samples)
+    else:
+        with _open(Path(part.source), part.name) as file:
+            length, rate = file.frames, file.samplerate
+    _check_duration(length / rate, part.name)
+    return length, rate
+
+
+def _read(part: AudioPart) -> tuple[np.ndarray, int]:
+    """Samples as float32 [samples, channels]."""
+    if not isinstance(part.source, str | Path):
+        if not part.sampling_rate or part.sampling_rate < 0:
+            raise AttachmentError(f"{part.name}: samples need their sampling rate, in Hz")
+        return _channels_last(np.asarray(part.source), part.name), part.sampling_rate
+    with _open(Path(part.source), part.name) as file:
+        _check_duration(file.frames / file.samplerate, part.name)
+        try:
+            return file.read(dtype="float32", always_2d=True), file.samplerate
+        except soundfile.SoundFileError as error:
+            raise AttachmentError(
+                f"{part.name} is damaged: {error}", "attach another copy"
+            ) from None
+
+
+def _open(path: Path, name: str) -> soundfile.SoundFile:
+    if path.is_dir():
+        raise AttachmentError(f"{name} is a folder", "attach the clips in it one by one")
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise AttachmentError(f"{name}: no such file", "check the path") from None
+    except OSError as error:
+        raise AttachmentError(
+            f"{name} cannot be read: {error.strerror}", "check its permissions"
+        ) from None
+    if not content:
+        raise AttachmentError(f"{name} is empty (0 bytes)", "attach another copy")
+    try:
+        return soundfile.SoundFile(io.BytesIO(content))
+    except soundfile.SoundFileError:
+        raise AttachmentError(
+            f"{name} is not a clip of a known type, or is damaged",
+            f"supported: {SUPPORTED_AUDIO}; convert it, for example with ffmpeg -i {name} clip.wav",
+        ) from None
+
+
+def _channels_last(samples: np.ndarray, name: str) -> np.ndarray:
+    if samples.ndim == 1:
+        samples = samples[:, None]
+    if samples.ndim != 2 or samples.shape[1] > _MAX_CHANNELS:
+        raise AttachmentError(
+            f"{name} is an array of shape {samples.shape}, expected [samples] or "
+            f"[samples, channels] with at most {_MAX_CHANNELS} channels",
+            "transpose it if the channels come first",
+        )
+    if samples.dtype in (np.int16, np.int32):
+        return samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
+    if samples.dtype.kind != "f":
+        raise AttachmentError(
+            f"{name} is an array of {samples.dtype}, expected floats in -1..1, int16 or int32"
+        )
+    return samples.astype(np.float32)
+
+
+def _check_duration(duration_s: float, name: str) -> None:
+    if duration_s > MAX_DURATION_S:
+        raise AttachmentError(
+            f"{name}: audio longer than {MAX_DURATION_S} s ({duration_s:.1f} s): a later version "
+            "splits it",
+            f"cut it into parts of at most {MAX_DURATION_S} s",
+        )

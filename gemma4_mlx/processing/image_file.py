@@ -1,0 +1,159 @@
+"""A picture as upright RGB pixels, whatever the file holds.
+
+Reference: transformers `image_transforms.py` (`convert_to_rgb`).
+Differs: EXIF orientation is applied, 16-bit and floating-point pixels are scaled instead of
+clipped, and everything that goes wrong is one `AttachmentError`.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from gemma4_mlx.errors import AttachmentError
+
+MAX_PIXELS = 178_956_970
+"""The largest picture that is opened: a larger one is an error and not minutes of swapping."""
+
+SUPPORTED_IMAGES = "PNG, JPEG, WebP, GIF (first frame), BMP, TIFF, HEIC"
+_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "DIB", "TIFF")
+_HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
+_ORIENTATION_TAG = 0x0112
+_SIDEWAYS = {5, 6, 7, 8}
+
+
+def open_image(source: Any, *, name: str) -> Image.Image:
+    """Read a picture as upright RGB.
+
+    Transparent pixels are laid over white, as the reference does.
+
+    Args:
+        source: a path, or a `PIL.Image.Image`.
+        name: what errors call it.
+
+    Raises:
+        AttachmentError: it cannot be read, is too large, or is not a picture.
+    """
+    with _as_attachment_errors(name):
+        image = _open(source, name)
+        image.load()
+        return _to_rgb(_upright(image), name)
+
+
+def read_image_size(source: Any, *, name: str) -> tuple[int, int]:
+    """Upright width and height in pixels, read from the file's header alone.
+
+    Raises:
+        AttachmentError: as `open_image`, except for damage that only the pixels show.
+    """
+    with _as_attachment_errors(name):
+        image = _open(source, name)
+        width, height = image.size
+        sideways = image.getexif().get(_ORIENTATION_TAG) in _SIDEWAYS
+        return (height, width) if sideways else (width, height)
+
+
+@contextmanager
+def _as_attachment_errors(name: str) -> Iterator[None]:
+    """Turn what Pillow and the file system raise into an `AttachmentError`."""
+    try:
+        yield
+    except AttachmentError:
+        raise
+    except FileNotFoundError:
+        raise AttachmentError(f"{name}: no such file", "check the path") from None
+    except PermissionError:
+        raise AttachmentError(f"{name}: not allowed to read it", "check its permissions") from None
+    except UnidentifiedImageError:
+        raise AttachmentError(
+            f"{name} is not a picture of a known type", f"supported: {SUPPORTED_IMAGES}"
+        ) from None
+    except Image.DecompressionBombError as error:
+        raise _too_large(name, str(error)) from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise
+        raise AttachmentError(
+            f"{name} is damaged: {error}", "save it again, or attach another copy"
+        ) from None
+
+
+def _too_large(name: str, size: str) -> AttachmentError:
+    return AttachmentError(
+        f"{name} is too large: {size}; at most {MAX_PIXELS / 1e6:.0f} million pixels are opened",
+        "scale it down first; the model sees no more than about 2.5 million",
+    )
+
+
+def _open(source: Any, name: str) -> Image.Image:
+    if isinstance(source, Image.Image):
+        image = source
+    elif isinstance(source, str | Path):
+        image = _open_file(Path(source), name)
+    else:
+        raise AttachmentError(
+            f"{name}: a picture must be a path or a PIL image, not {type(source).__name__}"
+        )
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_large(name, f"{image.width} x {image.height} pixels")
+    return image
+
+
+def _open_file(path: Path, name: str) -> Image.Image:
+    if path.is_dir():
+        raise AttachmentError(f"{name} is a folder", "attach the pictures in it one by one")
+    content = path.read_bytes()
+    if not content:
+        raise AttachmentError(f"{name} is empty (0 bytes)", "attach another copy")
+    if content[4:8] == b"ftyp" and content[8:12] in _HEIF_BRANDS:
+        return _open_heif(content, name)
+    with warnings.catch_warnings():
+        # Half of MAX_PIXELS makes Pillow warn; the limit is checked by the caller.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(io.BytesIO(content), formats=_FORMATS)
+
+
+def _open_heif(content: bytes, name: str) -> Image.Image:
+    try:
+        import pi_heif  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise AttachmentError(
+            f"{name} is a HEIC picture, and the reader for those is not installed",
+            'pip install "gemma4-mlx[heic]", or save it as JPEG',
+        ) from None
+    return pi_heif.open_heif(io.BytesIO(content)).to_pillow()
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The picture as its EXIF orientation says; a broken EXIF block says nothing."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # EXIF is free-form: Pillow raises whatever its parser trips over
+        return image
+
+
+def _to_rgb(image: Image.Image, name: str) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        return _deep_grey(image, name).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, image)
+    return image.convert("RGB")
+
+
+def _deep_grey(image: Image.Image, name: str) -> Image.Image:
+    """Grey of 16 bits, or of floating point in 0..1, as grey of 8 bits."""
+    values = np.asarray(image).astype(np.float64)
+    top = 1.0 if image.mode == "F" else 65535.0
+    if not np.isfinite(values).all() or values.min() < 0 or values.max() > top:
+        raise AttachmentError(
+            f"{name} has pixels from {values.min():g} to {values.max():g}, expected 0 to {top:g}",
+            "save it with 8 or 16 bits a channel",
+        )
+    return Image.fromarray(np.rint(values * (255 / top)).astype(np.uint8))

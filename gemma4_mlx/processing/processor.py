@@ -1,0 +1,259 @@
+"""Messages and files in, `ModelInputs` out.
+
+Reference: transformers `models/gemma4/processing_gemma4.py` (`Gemma4Processor`).
+Differs: one prompt at a time; a budget per picture; every attachment gets a receipt or an
+error, never silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from gemma4_mlx.chat_template import Conversation, Tools
+from gemma4_mlx.config import ModelConfig
+from gemma4_mlx.errors import AttachmentError, TokenizerError, UsageError
+from gemma4_mlx.events import MediaReceipt
+from gemma4_mlx.inputs import ModelInputs
+from gemma4_mlx.messages import (
+    IMAGE_TOKEN_BUDGETS,
+    AudioPart,
+    ImagePart,
+    ImageTokens,
+    Message,
+    parse_messages,
+)
+from gemma4_mlx.processing.audio import PreparedAudio, audio_cost, prepare_audio, stack_audio
+from gemma4_mlx.processing.audio_file import read_audio_length
+from gemma4_mlx.processing.image import PreparedImage, prepare_image, stack_images
+from gemma4_mlx.processing.image_file import read_image_size
+from gemma4_mlx.processing.image_size import image_cost
+from gemma4_mlx.processing.placeholders import Slots, expand_placeholders, token_types
+from gemma4_mlx.processing.settings import (
+    AudioSettings,
+    ImageSettings,
+    audio_settings,
+    image_settings,
+)
+from gemma4_mlx.tokenizer import Tokenizer
+
+Attachment = ImagePart | AudioPart
+Prepared = PreparedImage | PreparedAudio
+
+
+@dataclass(frozen=True)
+class Processor:
+    """Prepares a conversation for one checkpoint.
+
+    Attributes:
+        tokenizer: the checkpoint's.
+        images: how it wants pictures; None if it does not see.
+        audio: how it wants clips; None if it does not hear.
+    """
+
+    tokenizer: Tokenizer
+    images: ImageSettings | None
+    audio: AudioSettings | None
+
+    @classmethod
+    def from_folder(cls, folder: str | Path) -> Processor:
+        """Read a checkpoint's tokenizer, template, config.json and processor_config.json.
+
+        Raises:
+            ModelNotFoundError: no such folder.
+            ConfigError, TokenizerError: a file is missing or broken; nothing is guessed, so a
+                model that sees or hears never turns into one that does not.
+        """
+        folder = Path(folder)
+        config = ModelConfig.from_folder(folder)
+        tokenizer = Tokenizer.from_folder(folder)
+        _check_media_ids(tokenizer, config, folder)
+        sees, hears = config.vision_config is not None, config.audio_config is not None
+        return cls(
+            tokenizer=tokenizer,
+            images=image_settings(folder, config) if sees else None,
+            audio=audio_settings(folder, config) if hears else None,
+        )
+
+    @property
+    def sees(self) -> bool:
+        """Whether the model takes pictures."""
+        return self.images is not None
+
+    @property
+    def hears(self) -> bool:
+        """Whether the model takes clips."""
+        return self.audio is not None
+
+    @property
+    def image_tokens(self) -> int:
+        """The checkpoint's own budget for a picture; 0 if it does not see."""
+        return self.images.max_soft_tokens if self.images else 0
+
+    def __call__(
+        self,
+        messages: Conversation,
+        *,
+        image_tokens: ImageTokens | None = None,
+        thinking: bool = False,
+        tools: Tools | None = None,
+    ) -> ModelInputs:
+        """Prepare a whole conversation for the model's next turn.
+
+        Args:
+            messages: in the chat form.
+            image_tokens: budget of pictures that name none themselves: 70, 140, 280, 560,
+                1120, "auto", or None for the checkpoint's own.
+            thinking: ask the model to think first.
+            tools: function declarations in JSON schema form.
+
+        Raises:
+            MessageError: a message that is not in the chat form.
+            AttachmentError: a picture or clip that cannot be used, or that this model cannot
+                take.
+            TokenizerError: no chat template, or one that refuses the conversation.
+            UsageError: `image_tokens` is not a budget.
+        """
+        _check_budget(image_tokens)
+        attachments = _attachments(parse_messages(messages))
+        prepared = [self._prepare(part, image_tokens) for part in attachments]
+        receipts = tuple(map(_receipt, attachments, prepared))
+        ids = self.tokenizer.encode_chat(messages, thinking=thinking, tools=tools)
+        slots = [Slots(receipt.kind, receipt.name, receipt.tokens) for receipt in receipts]
+        ids = expand_placeholders(ids, slots, self.tokenizer.control)
+        return ModelInputs(
+            input_ids=np.asarray([ids], np.int32),
+            mm_token_type_ids=token_types(ids, self.tokenizer.control)[None],
+            media=receipts,
+            **_media_arrays(prepared),
+        )
+
+    def count(
+        self,
+        messages: Conversation,
+        *,
+        image_tokens: ImageTokens | None = None,
+        thinking: bool = False,
+        tools: Tools | None = None,
+    ) -> int:
+        """How many positions the prompt will take; attachments are not decoded.
+
+        Raises:
+            As `__call__`, except for damage that only decoding shows.
+        """
+        _check_budget(image_tokens)
+        attachments = _attachments(parse_messages(messages))
+        ids = self.tokenizer.encode_chat(messages, thinking=thinking, tools=tools)
+        slots = [
+            Slots(_kind(part), part.name, self.cost(part, image_tokens)) for part in attachments
+        ]
+        return len(expand_placeholders(ids, slots, self.tokenizer.control))
+
+    def cost(self, part: Attachment, image_tokens: ImageTokens | None = None) -> int:
+        """Soft tokens that one attachment will take, from its header alone.
+
+        Raises:
+            AttachmentError: it cannot be read, or this model cannot take it.
+        """
+        if isinstance(part, ImagePart):
+            settings = self._image_settings(part)
+            width, height = read_image_size(part.source, name=part.name)
+            return image_cost(width, height, self._budget(part, image_tokens), settings).tokens
+        settings = self._audio_settings(part)
+        return audio_cost(*read_audio_length(part), settings)
+
+    def _prepare(self, part: Attachment, image_tokens: ImageTokens | None) -> Prepared:
+        if isinstance(part, ImagePart):
+            settings = self._image_settings(part)
+            return prepare_image(part, self._budget(part, image_tokens), settings)
+        return prepare_audio(part, self._audio_settings(part))
+
+    def _budget(self, part: ImagePart, image_tokens: ImageTokens | None) -> ImageTokens:
+        return part.image_tokens or image_tokens or self.image_tokens
+
+    def _image_settings(self, part: ImagePart) -> ImageSettings:
+        if self.images is None:
+            raise AttachmentError(
+                f"{part.name}: this model does not see; it has no vision tower",
+                "use a Gemma 4 checkpoint with its vision tower",
+            )
+        return self.images
+
+    def _audio_settings(self, part: AudioPart) -> AudioSettings:
+        if self.audio is None:
+            raise AttachmentError(
+                f"{part.name}: this model does not hear; it has no audio tower",
+                "of the Gemma 4 family, E2B and E4B hear",
+            )
+        return self.audio
+
+
+def _check_media_ids(tokenizer: Tokenizer, config: ModelConfig, folder: Path) -> None:
+    """The model looks for soft tokens under the ids that the tokenizer gives them."""
+    for name in ("image_token_id", "audio_token_id"):
+        ours, theirs = getattr(tokenizer.control, name), getattr(config, name)
+        if ours != theirs:
+            raise TokenizerError(
+                f"{folder}: config.json says {name} {theirs}, tokenizer.json says {ours}",
+                "config.json and tokenizer.json are of different checkpoints",
+            )
+
+
+def _check_budget(image_tokens: ImageTokens | None) -> None:
+    if image_tokens not in (None, "auto", *IMAGE_TOKEN_BUDGETS):
+        choices = ", ".join(map(str, IMAGE_TOKEN_BUDGETS))
+        raise UsageError(f"image_tokens {image_tokens!r}: expected {choices} or 'auto'")
+
+
+def _attachments(messages: Sequence[Message]) -> list[Attachment]:
+    """All pictures and clips, in the order of the conversation."""
+    return [
+        part
+        for message in messages
+        for part in message.parts
+        if isinstance(part, ImagePart | AudioPart)
+    ]
+
+
+def _kind(part: Attachment) -> Literal["image", "audio"]:
+    return "image" if isinstance(part, ImagePart) else "audio"
+
+
+def _receipt(part: Attachment, prepared: Prepared) -> MediaReceipt:
+    if isinstance(prepared, PreparedAudio):
+        return MediaReceipt(
+            kind="audio",
+            name=part.name,
+            tokens=prepared.tokens,
+            rows=prepared.tokens,
+            seconds=prepared.duration_s,
+            sha256=prepared.sha256,
+        )
+    cost = prepared.cost
+    return MediaReceipt(
+        kind="image",
+        name=part.name,
+        tokens=cost.tokens,
+        rows=cost.tokens,
+        width=prepared.width,
+        height=prepared.height,
+        seen_width=cost.seen_width,
+        seen_height=cost.seen_height,
+        image_tokens=cost.image_tokens,
+        sha256=prepared.sha256,
+    )
+
+
+def _media_arrays(prepared: Sequence[Prepared]) -> Mapping[str, np.ndarray]:
+    arrays: dict[str, np.ndarray] = {}
+    images = [item for item in prepared if isinstance(item, PreparedImage)]
+    clips = [item for item in prepared if isinstance(item, PreparedAudio)]
+    if images:
+        arrays["pixel_values"], arrays["image_position_ids"] = stack_images(images)
+    if clips:
+        arrays["input_features"], arrays["input_features_mask"] = stack_audio(clips)
+    return arrays
