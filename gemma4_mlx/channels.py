@@ -31,6 +31,9 @@ class ChannelReader:
         tokenizer: of the model that writes.
         prompt: the token ids in front of the turn. After a tool's result the prompt may already
             have opened a thought.
+
+    Attributes:
+        calls: how many tool calls were told so far.
     """
 
     def __init__(self, tokenizer: Tokenizer, *, prompt: Sequence[int] = ()) -> None:
@@ -44,6 +47,7 @@ class ChannelReader:
             ids.soc_token_id,
             ids.eoc_token_id,
         }
+        self.calls = 0
         self._decoder = tokenizer.stream_decoder()
         self._call: list[str] | None = None  # cut at the quotes, as `parse_call` takes it
         self._thought = _Thought(header="") if self._ends_in_thought(prompt) else None
@@ -82,6 +86,7 @@ class ChannelReader:
         if self._call is None:
             return []
         call, self._call = self._call, None
+        self.calls += 1
         return [parse_call(call)]
 
     def _ends_in_thought(self, prompt: Sequence[int]) -> bool:

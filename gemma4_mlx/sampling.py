@@ -11,12 +11,10 @@ Differs: of equal logits at the border of top-k exactly k are kept, not all of t
 
 from __future__ import annotations
 
-import json
 import math
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import mlx.core as mx
@@ -73,7 +71,7 @@ class SamplingParams:
 
     @classmethod
     def from_generation_config(
-        cls, source: str | Path | Mapping[str, Any], **options: Unpack[SamplingOptions]
+        cls, config: Mapping[str, Any], **options: Unpack[SamplingOptions]
     ) -> SamplingParams:
         """The caller's options over the checkpoint's defaults over greedy.
 
@@ -81,15 +79,13 @@ class SamplingParams:
         checkpoint then samples at temperature 1.
 
         Args:
-            source: generation_config.json as read, or the checkpoint's folder (which may be
-                without that file).
+            config: generation_config.json as read; empty where a checkpoint has none.
             options: what the caller asks for.
 
         Raises:
-            ConfigError: generation_config.json cannot be read or holds a bad value.
+            ConfigError: generation_config.json holds a bad value.
             UsageError: an option out of its range.
         """
-        config = source if isinstance(source, Mapping) else _read(Path(source))
         given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
         declared = {
             field.name: config[field.name]
@@ -177,19 +173,6 @@ def _keep_nucleus(scores: mx.array, top_p: float) -> mx.array:
     mass_before = mx.cumsum(probabilities, axis=-1) - probabilities
     best = mx.arange(scores.shape[-1]) == 0  # stays, even for top_p 0
     return mx.where(best | (mass_before < top_p), scores, -math.inf)
-
-
-def _read(folder: Path) -> Mapping[str, Any]:
-    path = folder / "generation_config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: {error}; expected a JSON object") from None
-    if not isinstance(config, Mapping):
-        raise ConfigError(f"{path}: expected a JSON object, not {type(config).__name__}")
-    return config
 
 
 def _check_number(name: str, value: Any, most: float) -> None:

@@ -1,0 +1,196 @@
+"""One turn: messages in, events out, as they happen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+import mlx.core as mx
+
+from gemma4_mlx.channels import ChannelReader
+from gemma4_mlx.errors import ContextFullError, UsageError
+from gemma4_mlx.events import Event, Finished, FinishReason, PromptProgress, Timings, Usage
+from gemma4_mlx.generate import generate_tokens
+from gemma4_mlx.messages import ImageTokens, Message
+from gemma4_mlx.model import Gemma4
+from gemma4_mlx.sampling import Sampler, SamplingOptions, SamplingParams
+from gemma4_mlx.tokenizer import ControlIds
+
+if TYPE_CHECKING:
+    from gemma4_mlx.processing import Processor
+
+
+class PromptOptions(TypedDict, total=False):
+    """How the conversation is put to the model.
+
+    Attributes:
+        image_tokens: budget of the pictures that name none; None for the checkpoint's own.
+        thinking: whether the model may think before it answers.
+        tools: function declarations in JSON schema form.
+    """
+
+    image_tokens: ImageTokens | None
+    thinking: bool
+    tools: Sequence[Mapping[str, Any]] | None
+
+
+class TurnOptions(PromptOptions, SamplingOptions, total=False):
+    """All that a caller may choose for a turn; what is absent is the checkpoint's choice."""
+
+
+def stream(
+    model: Gemma4,
+    processor: Processor,
+    messages: Sequence[Message | Mapping[str, Any]],
+    *,
+    max_tokens: int = 256,
+    should_stop: Callable[[], bool] | None = None,
+    **options: Unpack[TurnOptions],
+) -> Iterator[Event]:
+    """Answer a conversation.
+
+    Must be used up on the thread that loaded the model.
+
+    Args:
+        model: from `load`.
+        processor: from `load`.
+        messages: the whole conversation, in the chat form.
+        max_tokens: how many tokens to write at most; fewer if the context ends before.
+        should_stop: asked before each token and each piece of the prompt; once it says yes the
+            turn finishes with the reason "cancelled".
+        options: `image_tokens`, `thinking`, `tools`; `temperature`, `top_k`, `top_p`, `min_p`,
+            `seed`: see `TurnOptions`.
+
+    Yields:
+        `MediaReceipt`*, `PromptProgress`*, then `ThoughtDelta`, `TextDelta` and `ToolCall` in
+        any mix, and one `Finished`.
+
+    Raises:
+        ContextFullError: the conversation leaves no room for an answer.
+        UsageError: an option out of its range.
+        MessageError, AttachmentError, TokenizerError: the conversation cannot be used.
+    """
+    started_s = perf_counter()
+    if max_tokens < 1:
+        raise UsageError(f"max_tokens {max_tokens!r}: expected a whole number above 0")
+    asked: dict[str, Any] = {name: options.pop(name) for name in _PROMPT if name in options}
+    params = SamplingParams.from_generation_config(model.generation_config, **options)
+    inputs = processor(messages, **asked)
+    prompt = inputs.input_ids[0].tolist()
+    room = _room(len(prompt), model.config.context_length)
+    yield from inputs.media
+    stop_ids = _stop_ids(model.generation_config, processor.tokenizer.control)
+    mx.reset_peak_memory()
+    meter = _Meter(started_s, len(prompt))
+    tokens = generate_tokens(
+        model,
+        inputs,
+        sampler=Sampler(params, banned=_banned_ids(model)),
+        stop_ids=stop_ids,
+        max_tokens=min(max_tokens, room),
+    )
+    reader = ChannelReader(processor.tokenizer, prompt=prompt)
+    reason = yield from _read(meter.watch(tokens), reader, stop_ids, should_stop or _never)
+    yield Finished(reason, meter.usage(), meter.timings(), mx.get_peak_memory())
+
+
+_PROMPT = tuple(PromptOptions.__annotations__)
+
+
+def _read(
+    steps: Iterator[int | PromptProgress],
+    reader: ChannelReader,
+    stop_ids: Collection[int],
+    should_stop: Callable[[], bool],
+) -> Generator[Event, None, FinishReason]:
+    """Tell what the model writes; return why it ended."""
+    reason: FinishReason = "length"
+    for step in steps:
+        if isinstance(step, PromptProgress):
+            yield step
+        else:
+            yield from reader.push(step)
+            if step in stop_ids:
+                reason = "stop"
+                break
+        if should_stop():
+            reason = "cancelled"
+            break
+    yield from reader.finish()
+    return "tool_call" if reason == "stop" and reader.calls else reason
+
+
+def _room(prompt_tokens: int, context_length: int) -> int:
+    """Positions left for the answer."""
+    if prompt_tokens >= context_length:
+        raise ContextFullError(
+            f"the conversation has {prompt_tokens} tokens, the model's context holds "
+            f"{context_length} and needs room for an answer",
+            "start a new conversation, attach fewer files or give pictures a smaller budget",
+        )
+    return context_length - prompt_tokens
+
+
+def _stop_ids(generation_config: Mapping[str, Any], control: ControlIds) -> frozenset[int]:
+    """What ends a turn: not every checkpoint lists all of it."""
+    named = {control.eos_token_id, control.eot_token_id, control.str_token_id}
+    return frozenset(named | _ids(generation_config.get("eos_token_id")))
+
+
+def _banned_ids(model: Gemma4) -> set[int]:
+    """What a model must not write: ids that stand for media, and those the checkpoint names."""
+    suppressed = _ids(model.generation_config.get("suppress_tokens"))
+    return suppressed.union(model.config.media_token_ids)
+
+
+def _ids(value: int | Sequence[int] | None) -> set[int]:
+    """One id, several or none, as generation_config.json writes them."""
+    if value is None:
+        return set()
+    return {value} if isinstance(value, int) else set(value)
+
+
+def _never() -> bool:
+    return False
+
+
+class _Meter:
+    """Counts and times one turn; the prompt counts as read when the first token is there."""
+
+    def __init__(self, started_s: float, prompt_tokens: int) -> None:
+        self._started_s = started_s
+        self._prompt_tokens = prompt_tokens
+        self._read_from_s = self._first_s = self._last_s = perf_counter()
+        self._tokens = 0
+
+    def watch(self, steps: Iterator[int | PromptProgress]) -> Iterator[int | PromptProgress]:
+        """Pass the steps on, framed by the prompt's beginning and end."""
+        total = self._prompt_tokens
+        yield PromptProgress(0, total)
+        for step in steps:
+            if not isinstance(step, PromptProgress):
+                self._last_s = perf_counter()
+                self._tokens += 1
+                if self._tokens == 1:
+                    self._first_s = self._last_s
+                    yield PromptProgress(total, total)
+            yield step
+
+    def usage(self) -> Usage:
+        """Tokens; the one that ended the turn is among those written."""
+        return Usage(prompt_tokens=self._prompt_tokens, completion_tokens=self._tokens)
+
+    def timings(self) -> Timings:
+        """Rates are 0 where nothing was read or written that could be timed."""
+        if not self._tokens:
+            return Timings()
+        return Timings(
+            first_token_s=self._first_s - self._started_s,
+            prefill_tokens_per_s=_rate(self._prompt_tokens, self._first_s - self._read_from_s),
+            decode_tokens_per_s=_rate(self._tokens - 1, self._last_s - self._first_s),
+        )
+
+
+def _rate(tokens: int, duration_s: float) -> float:
+    return tokens / duration_s if tokens and duration_s > 0 else 0.0
