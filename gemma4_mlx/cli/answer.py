@@ -1,0 +1,109 @@
+"""An answer on standard output: as it comes, or as JSON at its end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from typing import Any
+
+import click
+
+from gemma4_mlx.cli.notes import Notes
+from gemma4_mlx.events import (
+    Event,
+    Finished,
+    MediaReceipt,
+    PromptProgress,
+    TextDelta,
+    ThoughtDelta,
+    ToolCall,
+)
+
+
+class Answer:
+    """Takes a turn's events and prints them.
+
+    Args:
+        notes: where everything goes that is not the answer.
+        as_json: print one JSON object instead of the text.
+        load_s: how long loading the model took.
+    """
+
+    def __init__(self, notes: Notes, *, as_json: bool, load_s: float) -> None:
+        self._notes = notes
+        self._as_json = as_json
+        self._load_s = load_s
+        self._text = ""
+        self._thought = ""
+        self._calls: list[ToolCall] = []
+        self._media: list[MediaReceipt] = []
+        self._printed = 0  # characters of the text
+
+    def tell(self, events: Iterable[Event]) -> None:
+        """Take a whole turn."""
+        for event in events:
+            match event:
+                case MediaReceipt():
+                    self._media.append(event)
+                    self._notes.aside(f"{_in_words(event)}\n")
+                case PromptProgress(done, total):
+                    self._notes.status(f"reading {done} of {total} tokens" if done < total else "")
+                case ThoughtDelta(text):
+                    self._thought += text
+                    self._notes.aside(text)
+                case TextDelta(text):
+                    self._text += text
+                    self._print()
+                case ToolCall():
+                    self._calls.append(event)
+                case Finished():
+                    self.end(event)
+
+    def end(self, finished: Finished) -> None:
+        """Print what is left; the answer ends in one newline, however many the model wrote."""
+        self._notes.status("")
+        if self._as_json:
+            click.echo(json.dumps(self._json(finished), ensure_ascii=False))
+        elif self._printed or finished.reason != "cancelled":
+            click.echo()
+        for call in self._calls:
+            self._notes.always(f"note: the model called the tool {call.name!r}; it was given none")
+        if finished.reason == "length":
+            written = finished.usage.completion_tokens
+            self._notes.always(f"note: the answer was cut off after {written} tokens")
+
+    def _print(self) -> None:
+        ready = self._text.rstrip("\n")[self._printed :]
+        if ready and not self._as_json:
+            if self._thought and not self._printed:
+                self._notes.aside("\n\n")
+            click.echo(ready, nl=False)
+            self._printed += len(ready)
+
+    def _json(self, finished: Finished) -> dict[str, Any]:
+        return {
+            "text": self._text,
+            "thought": self._thought,
+            "tool_calls": [asdict(call) for call in self._calls],
+            "finish_reason": finished.reason,
+            "usage": asdict(finished.usage),
+            "media": [_in_json(receipt) for receipt in self._media],
+            "timings": asdict(replace(finished.timings, load_s=self._load_s)),
+            "memory": {"peak_bytes": finished.peak_bytes},
+        }
+
+
+def _in_json(receipt: MediaReceipt) -> dict[str, Any]:
+    fields = asdict(receipt)
+    del fields["seen_width"], fields["seen_height"]
+    return fields
+
+
+def _in_words(receipt: MediaReceipt) -> str:
+    if receipt.kind == "audio":
+        return f"{receipt.name}: {receipt.seconds:.1f} s, {receipt.tokens} tokens"
+    seen = f"{receipt.seen_width}x{receipt.seen_height}"
+    return (
+        f"{receipt.name}: {receipt.width}x{receipt.height}, seen at {seen}, {receipt.tokens} tokens"
+    )

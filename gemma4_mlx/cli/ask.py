@@ -1,0 +1,102 @@
+"""`gemma4 ask`: one question, one answer."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gemma4_mlx.cli.answer import Answer
+from gemma4_mlx.cli.attachments import attachment, clip_length, picture_size
+from gemma4_mlx.cli.commands import INTERRUPTED
+from gemma4_mlx.cli.notes import Notes
+from gemma4_mlx.cli.options import conversation_options
+from gemma4_mlx.errors import UsageError
+from gemma4_mlx.events import Finished
+from gemma4_mlx.messages import AudioPart, ImagePart
+
+if TYPE_CHECKING:
+    from gemma4_mlx.model import Gemma4
+    from gemma4_mlx.processing import Processor
+
+
+@click.command(short_help="Answer one question.")
+@click.argument("prompt", required=False)
+@conversation_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def ask(
+    ctx: click.Context,
+    prompt: str | None,
+    attachments: Sequence[Path],
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Answer one question and end.
+
+    What comes on standard input is appended to PROMPT. Attachments come first, in the order
+    given, then the text.
+    """
+    question = [*_checked(attachments), {"type": "text", "text": _question(prompt)}]
+    messages: list[dict[str, Any]] = [{"role": "user", "content": question}]
+    if system := options.pop("system"):
+        messages.insert(0, {"role": "system", "content": system})
+    notes = Notes()
+    load_from_s = perf_counter()
+    model, processor = _load(options.pop("model"), notes)
+    answer = Answer(notes, as_json=as_json, load_s=perf_counter() - load_from_s)
+    from gemma4_mlx.stream import stream
+
+    try:
+        answer.tell(stream(model, processor, messages, **options))
+    except KeyboardInterrupt:
+        answer.end(Finished("cancelled"))
+        ctx.exit(INTERRUPTED)
+
+
+def _question(prompt: str | None) -> str:
+    """PROMPT, then what comes on standard input."""
+    piped = "" if sys.stdin.isatty() else _stdin()
+    texts = [text for text in (prompt or "", piped.strip("\n")) if text.strip()]
+    if not texts:
+        raise click.UsageError("No question: give it as PROMPT or on standard input.")
+    return "\n\n".join(texts)
+
+
+def _stdin() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError:
+        raise UsageError(
+            "standard input is not text in UTF-8", "attach pictures and clips with -a FILE"
+        ) from None
+
+
+def _checked(paths: Sequence[Path]) -> list[ImagePart | AudioPart]:
+    """The attachments; one that cannot be used must not cost the loading of a model.
+
+    Raises:
+        AttachmentError: the first one that cannot be used.
+    """
+    parts = [attachment(path) for path in paths]
+    for part in parts:
+        picture_size(part) if isinstance(part, ImagePart) else clip_length(part)
+    return parts
+
+
+def _load(name: str, notes: Notes) -> tuple[Gemma4, Processor]:
+    from gemma4_mlx.loading import DEMO_MODEL, load
+
+    def on_progress(done: int, total: int) -> None:
+        notes.status(f"loading {name}: {done / total:.0%}" if done < total else "")
+
+    notes.status(f"loading {name}")
+    loaded = load(name, on_progress=on_progress)
+    if name == DEMO_MODEL:
+        notes.aside(f"{name} is a tiny model for demonstration; -m takes a real one\n")
+    notes.status("")
+    return loaded

@@ -1,0 +1,58 @@
+"""Files named on the command line: what kind they are, and how large."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gemma4_mlx.errors import AttachmentError
+from gemma4_mlx.messages import AudioPart, ImagePart
+
+_SOUND_TAGS = (b"fLaC", b"OggS", b"ID3", b"caff", b".snd")
+_CHUNKED_SOUND = {(b"RIFF", b"WAVE"), (b"FORM", b"AIFF"), (b"FORM", b"AIFC")}
+
+
+def attachment(path: Path) -> ImagePart | AudioPart:
+    """A file as a clip if it begins like one, else as a picture.
+
+    Raises:
+        AttachmentError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(12)
+    except FileNotFoundError:
+        raise AttachmentError(f"{path}: no such file", "check the path") from None
+    except OSError as error:
+        raise AttachmentError(f"{path} cannot be read: {error.strerror}") from None
+    part = AudioPart if is_sound(start) else ImagePart
+    return part(path, name=path.name)
+
+
+def is_sound(start: bytes) -> bool:
+    """Whether a file's first 12 bytes are those of a sound file."""
+    is_mpeg_frame = start[:1] == b"\xff" and start[1:2] >= b"\xe0"
+    is_m4a = start[4:11] == b"ftypM4A"
+    is_chunked = (start[:4], start[8:]) in _CHUNKED_SOUND
+    return is_mpeg_frame or is_m4a or is_chunked or start.startswith(_SOUND_TAGS)
+
+
+def picture_size(part: ImagePart) -> tuple[int, int]:
+    """Width and height in pixels, from the header alone.
+
+    Raises:
+        AttachmentError: it is no picture that can be used.
+    """
+    from gemma4_mlx.processing.image_file import read_image_size
+
+    return read_image_size(part.source, name=part.name)
+
+
+def clip_length(part: AudioPart) -> tuple[int, int]:
+    """Samples and sampling rate in Hz, from the header alone.
+
+    Raises:
+        AttachmentError: it is no clip that can be used.
+    """
+    from gemma4_mlx.processing.audio_file import read_audio_length
+
+    return read_audio_length(part)

@@ -1,0 +1,42 @@
+"""`gemma4 cost`: what pictures and clips would take of the context."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from gemma4_mlx.cli.attachments import attachment, clip_length, picture_size
+from gemma4_mlx.cli.options import image_tokens_option
+from gemma4_mlx.messages import AudioPart, ImagePart, ImageTokens
+
+PUBLISHED_BUDGET = 280
+"""What a picture may cost in the published checkpoints."""
+
+
+@click.command(short_help="Tell what pictures and clips would cost.")
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
+)
+@image_tokens_option
+def cost(files: Sequence[Path], image_tokens: ImageTokens | None) -> None:
+    """Tell how many tokens each FILE would take. No model is loaded.
+
+    Pictures get the budget of the published checkpoints, 280, unless told otherwise.
+    """
+    for path in files:
+        tokens, seen = _cost(attachment(path), image_tokens or PUBLISHED_BUDGET)
+        click.echo(f"{tokens:>5} tokens  {path}  {seen}")
+
+
+def _cost(part: ImagePart | AudioPart, image_tokens: ImageTokens) -> tuple[int, str]:
+    """Soft tokens, and in words what the model would get."""
+    from gemma4_mlx.processing import audio_cost, image_cost
+
+    if isinstance(part, AudioPart):
+        samples, rate = clip_length(part)
+        return audio_cost(samples, rate), f"{samples / rate:.1f} s"
+    width, height = picture_size(part)
+    cost = image_cost(width, height, image_tokens)
+    return cost.tokens, f"{width}x{height}, seen at {cost.seen_width}x{cost.seen_height}"

@@ -1,0 +1,72 @@
+"""Options that mean the same in every command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS, ImageTokens
+
+Command = Callable[..., Any]
+
+
+def _budget(ctx: click.Context, option: click.Parameter, choice: str | None) -> ImageTokens | None:
+    return int(choice) if choice and choice != "auto" else choice  # type: ignore[return-value]
+
+
+image_tokens_option = click.option(
+    "--image-tokens",
+    type=click.Choice([*map(str, IMAGE_TOKEN_BUDGETS), "auto"]),
+    callback=_budget,
+    help="The most tokens that a picture may cost.",
+)
+
+_MODEL_AND_MEDIA = [
+    click.option(
+        "-m",
+        "--model",
+        default="pocket",
+        envvar="GEMMA4_MODEL",
+        show_default=True,
+        show_envvar=True,
+        help="Folder or hub id.",
+    ),
+    click.option(
+        "-a",
+        "--attach",
+        "attachments",
+        multiple=True,
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="Attach a picture or clip; can be repeated.",
+    ),
+    image_tokens_option,
+]
+
+_TURN = [
+    click.option("--system", default="", metavar="TEXT", help="System prompt."),
+    click.option("--think", "thinking", is_flag=True, help="Let the model think first."),
+    click.option(
+        "--max-tokens",
+        type=click.IntRange(min=1),
+        default=2048,
+        show_default=True,
+        help="The most tokens of an answer.",
+    ),
+    click.option(
+        "--temperature", type=click.FloatRange(0, 100), help="0 takes the likeliest token."
+    ),
+    click.option("--top-p", type=click.FloatRange(0, 1), help="Nucleus sampling."),
+    click.option("--top-k", type=click.IntRange(min=0), help="Sample from the k likeliest tokens."),
+    click.option("--seed", type=click.IntRange(min=0), help="Makes sampling repeatable."),
+]
+
+
+def conversation_options(command: Command) -> Command:
+    """Give a command the options of whoever talks to a model."""
+    for option in reversed([*_MODEL_AND_MEDIA, *_TURN]):
+        command = option(command)
+    return command
