@@ -1,0 +1,333 @@
+"""The engine: the one place that holds a model while somebody talks to it.
+
+Requests go in and events come out, both plain values, so that a face (the chat, later a server)
+never touches an array. The model is imported, loaded, evaluated and asked on one thread of the
+engine's own: MLX binds lazy arrays to the stream of the thread that made them, so a model that
+is loaded on one thread and asked on another dies at its first token.
+
+What a listener can rely on:
+
+* loading ends with exactly one `ModelReady` or `Failed`;
+* every submitted turn ends with exactly one `Finished` or `Failed`, in the order of submission;
+* no error is lost: whatever goes wrong inside arrives as `Failed`.
+
+`FakeEngine` plays a script of events behind the same three calls.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Protocol
+
+from gemma4_mlx.errors import EngineError, Gemma4Error, MemoryLimitError
+from gemma4_mlx.events import Event, Failed, Finished, LoadProgress, ModelReady
+from gemma4_mlx.messages import ImageTokens
+
+_LOG = logging.getLogger(__name__)
+
+DEMO_MODEL = "pocket"
+Listener = Callable[[Event], None]
+"""Is told every event, on a thread that is not the caller's; must not block."""
+
+CLOSE_TIMEOUT_S = 2.0
+"""How long leaving waits for a piece of work that cannot be interrupted."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRequest:
+    """One turn to answer. None means the checkpoint's own default.
+
+    Attributes:
+        messages: the whole conversation in the chat form, media as paths.
+        image_tokens: budget of the images that name none.
+        thinking: whether the model may think before it answers.
+        max_tokens: the most tokens to write.
+        temperature, top_p, top_k: sampling.
+        seed: makes sampling repeatable.
+    """
+
+    messages: Sequence[Mapping[str, Any]]
+    image_tokens: ImageTokens | None = None
+    thinking: bool = False
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    seed: int | None = None
+
+    def options(self) -> dict[str, Any]:
+        """What was chosen, as keywords of `gemma4_mlx.stream.stream`."""
+        chosen = {each.name: getattr(self, each.name) for each in fields(self)}
+        del chosen["messages"]
+        return {name: value for name, value in chosen.items() if value is not None}
+
+
+class EngineLike(Protocol):
+    """What a face needs of an engine."""
+
+    def start(self, listener: Listener) -> None:
+        """Begin to load; returns at once."""
+
+    def submit(self, request: TurnRequest) -> None:
+        """Ask; returns at once. A turn submitted while the model loads waits for it."""
+
+    def stop(self) -> None:
+        """End all submitted turns soon; each finishes with the reason "cancelled"."""
+
+    def close(self) -> None:
+        """Let go of the model. Nothing is told any more."""
+
+
+def failure(error: BaseException) -> Failed:
+    """The event that tells of an error."""
+    if isinstance(error, Gemma4Error):
+        return Failed(type(error).__name__, error.message, error.hint, error.exit_code)
+    if isinstance(error, MemoryError):
+        return Failed(
+            MemoryLimitError.__name__,
+            "the engine ran out of memory",
+            "use a smaller image budget, a shorter conversation or a smaller model",
+            MemoryLimitError.exit_code,
+        )
+    return Failed(
+        EngineError.__name__,
+        f"unexpected {type(error).__name__}: {error}",
+        "this is a fault of the program, please report it; the conversation can go on",
+    )
+
+
+@dataclass(slots=True)
+class _Turn:
+    request: TurnRequest
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+
+Answer = Callable[[_Turn], Iterable[Event]]
+
+
+class _ClosedError(Exception):
+    """Raised inside the loader's callback to leave a load that nobody waits for."""
+
+
+class Engine:
+    """A model on a thread of its own.
+
+    Args:
+        model: what `gemma4_mlx.load` takes: "pocket", a folder or a hub id.
+    """
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._listener: Listener = _nobody
+        self._turns: deque[_Turn] = deque()
+        self._running: _Turn | None = None
+        self._weights_bytes = 0
+        self._closed = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._work, name="gemma4-engine", daemon=True)
+
+    def start(self, listener: Listener) -> None:
+        """Begin to load; returns at once."""
+        self._listener = listener
+        self._thread.start()
+
+    def submit(self, request: TurnRequest) -> None:
+        """Ask; returns at once. A turn submitted while the model loads waits for it."""
+        with self._changed:
+            self._turns.append(_Turn(request))
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """End all submitted turns soon; each finishes with the reason "cancelled"."""
+        with self._changed:
+            if self._running:
+                self._running.cancelled.set()
+            waiting = len(self._turns)
+            self._turns.clear()
+        for _ in range(waiting):
+            self._tell(Finished("cancelled"))
+
+    def close(self) -> None:
+        """Let go of the model. Nothing is told any more."""
+        with self._changed:
+            self._closed = True
+            self._turns.clear()
+            if self._running:
+                self._running.cancelled.set()
+            self._changed.notify()
+        if self._thread.is_alive():
+            self._thread.join(CLOSE_TIMEOUT_S)
+
+    # Everything below runs on the engine's thread.
+
+    def _work(self) -> None:
+        try:
+            answer = self._load()
+        except _ClosedError:
+            return
+        except BaseException as error:  # also a SystemExit must not leave the listener waiting
+            answer = _always(failure(error))
+            self._tell(failure(error))
+        while turn := self._next_turn():
+            self._tell_turn(answer, turn)
+
+    def _load(self) -> Answer:
+        load, stream = _backend()
+        model, processor = load(self._model, on_progress=self._on_progress)
+        self._tell(
+            ModelReady(
+                name=self._model,
+                sees=processor.sees,
+                hears=processor.hears,
+                image_tokens=processor.image_tokens,
+                context_length=model.config.context_length,
+                weights_bytes=self._weights_bytes,
+                is_demo=self._model == DEMO_MODEL,
+            )
+        )
+
+        def answer(turn: _Turn) -> Iterable[Event]:
+            request = turn.request
+            should_stop = turn.cancelled.is_set
+            return stream(
+                model, processor, request.messages, should_stop=should_stop, **request.options()
+            )
+
+        return answer
+
+    def _on_progress(self, done_bytes: int, total_bytes: int) -> None:
+        if self._closed:
+            raise _ClosedError
+        self._weights_bytes = total_bytes
+        self._tell(LoadProgress(done_bytes, total_bytes))
+
+    def _next_turn(self) -> _Turn | None:
+        with self._changed:
+            self._running = None
+            self._changed.wait_for(lambda: self._turns or self._closed)
+            if self._closed:
+                return None
+            self._running = self._turns.popleft()
+            return self._running
+
+    def _tell_turn(self, answer: Answer, turn: _Turn) -> None:
+        try:
+            for event in answer(turn):
+                self._tell(event)
+                if isinstance(event, Finished | Failed):
+                    return
+            raise EngineError("the answer broke off without a word why")
+        except BaseException as error:
+            self._tell(failure(error))
+
+    def _tell(self, event: Event) -> None:
+        if self._closed:
+            return
+        try:
+            self._listener(event)
+        except Exception:  # nobody can be told of it any more
+            _LOG.exception("the listener is gone; the engine falls silent")
+            self._closed = True
+
+
+def _nobody(event: Event) -> None:
+    """The listener before `start`."""
+
+
+def _always(event: Event) -> Answer:
+    return lambda turn: [event]
+
+
+def _backend() -> tuple[Callable[..., Any], Callable[..., Iterable[Event]]]:
+    """The functions that need MLX; imported on the engine's thread and nowhere else."""
+    from gemma4_mlx.loading import load
+    from gemma4_mlx.stream import stream
+
+    return load, stream
+
+
+class FakeEngine:
+    """Plays a script of events in place of a model; has no thread and no clock.
+
+    A turn of the script that does not end in `Finished` or `Failed` stays open until `tell`
+    ends it or `stop` is called.
+
+    Args:
+        turns: the events of each turn, in the order in which turns will be submitted.
+        loading: the events of loading. Without a `ModelReady` or `Failed` at the end the model
+            is still loading, and submitted turns wait until `tell` brings one.
+
+    Attributes:
+        requests: what was submitted.
+        closed: whether `close` was called.
+    """
+
+    def __init__(
+        self, turns: Sequence[Sequence[Event]] = (), *, loading: Sequence[Event] | None = None
+    ) -> None:
+        self._script = deque(turns)
+        self._loading = [DEMO_READY] if loading is None else loading
+        self._listener: Listener = _nobody
+        self._outcome: ModelReady | Failed | None = None
+        self._open_turns = 0
+        self.requests: list[TurnRequest] = []
+        self.closed = False
+
+    def start(self, listener: Listener) -> None:
+        """Play the loading."""
+        self._listener = listener
+        for event in self._loading:
+            self.tell(event)
+
+    def submit(self, request: TurnRequest) -> None:
+        """Play the next turn of the script."""
+        self.requests.append(request)
+        self._open_turns += 1
+        if self._outcome:
+            self._play()
+
+    def stop(self) -> None:
+        """Finish the open turns with the reason "cancelled"."""
+        while self._open_turns:
+            self.tell(Finished("cancelled"))
+
+    def close(self) -> None:
+        """Nothing is told any more."""
+        self.closed = True
+
+    def tell(self, event: Event) -> None:
+        """Tell one event now, as if the model had just come to it."""
+        if self.closed:
+            return
+        if self._outcome is None and isinstance(event, ModelReady | Failed):
+            self._outcome = event
+            self._listener(event)
+            for _ in range(self._open_turns):
+                self._play()
+            return
+        if isinstance(event, Finished | Failed):
+            self._open_turns -= 1
+        self._listener(event)
+
+    def _play(self) -> None:
+        if isinstance(self._outcome, Failed):
+            self.tell(self._outcome)
+            return
+        for event in self._script.popleft() if self._script else [Finished("stop")]:
+            self.tell(event)
+
+
+DEMO_READY = ModelReady(
+    name=DEMO_MODEL,
+    sees=True,
+    hears=True,
+    image_tokens=280,
+    context_length=4096,
+    weights_bytes=7_400_000,
+    is_demo=True,
+)
+"""What a `FakeEngine` says of itself unless told otherwise."""

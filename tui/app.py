@@ -1,0 +1,56 @@
+"""The application: theme, screen, and leaving."""
+
+from __future__ import annotations
+
+from textual.app import App
+
+from gemma4_mlx.engine import EngineLike
+from tui.options import ChatOptions
+from tui.screens.chat import ChatScreen
+from tui.theme import DARK
+
+QUIT_WITHIN_S = 2.0
+
+
+class ChatApp(App[None]):
+    """`gemma4 chat`.
+
+    Args:
+        engine: answers; is started when the first frame is on the screen. Whoever made it
+            closes it.
+        options: what the chat was started with.
+    """
+
+    TITLE = "gemma4"
+    CSS_PATH = "app.tcss"
+
+    def __init__(self, engine: EngineLike, options: ChatOptions | None = None) -> None:
+        super().__init__()
+        self._chat = ChatScreen(engine, options or ChatOptions())
+        self._leaving = False
+
+    def on_mount(self) -> None:
+        """Show the chat."""
+        self.register_theme(DARK)
+        self.theme = DARK.name
+        self.push_screen(self._chat)
+
+    @property
+    def exit_code(self) -> int:
+        """0, or that of the error for which there was no model."""
+        failure = self._chat.load_failure
+        return failure.exit_code if failure else 0
+
+    def action_help_quit(self) -> None:
+        """Ctrl+C with nothing selected: stop the answer; else, the second time, leave."""
+        if self._chat.is_answering:
+            self._chat.action_stop()
+        elif self._leaving:
+            self.exit()
+        else:
+            self._leaving = True
+            self._chat.say("ctrl+c once more to leave")
+            self.set_timer(QUIT_WITHIN_S, self._stay)
+
+    def _stay(self) -> None:
+        self._leaving = False

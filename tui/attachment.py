@@ -1,0 +1,120 @@
+"""A picture or clip in the composer: what it is and what it will cost.
+
+Both are known before anything is sent, without the model, from the file's header alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gemma4_mlx.messages import AudioPart, ImageTokens
+from tui import figures
+from tui.paths import Kind, media_kind
+
+if TYPE_CHECKING:  # numpy, Pillow and soundfile are imported when a file is, not before
+    from gemma4_mlx.processing import ImageCost
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with the next question.
+
+    Attributes:
+        kind: "image" or "audio".
+        path: the file.
+        image_tokens: its budget; None (always so for clips) for the checkpoint's own.
+        width, height: of the picture, in pixels as it is looked at; 0 until `read`.
+        seconds: of the clip; 0 until `read`.
+        audio_tokens: what the clip costs; None until `read`.
+    """
+
+    kind: Kind
+    path: Path
+    image_tokens: ImageTokens | None = None
+    width: int = 0
+    height: int = 0
+    seconds: float = 0.0
+    audio_tokens: int | None = None
+
+    @classmethod
+    def of(cls, path: Path) -> Attachment:
+        """A file of the kind that its suffix tells; a picture if it tells nothing."""
+        return cls(media_kind(path) or "image", path)
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+    def read(self) -> Attachment:
+        """Learn size and cost from the file's header.
+
+        Raises:
+            AttachmentError: it cannot be read.
+        """
+        if self.kind == "image":
+            from gemma4_mlx.processing.image_file import read_image_size
+
+            width, height = read_image_size(self.path, name=self.name)
+            return replace(self, width=width, height=height)
+        from gemma4_mlx.processing import audio_cost
+        from gemma4_mlx.processing.audio_file import read_audio_length
+
+        samples, rate = read_audio_length(AudioPart(self.path, name=self.name))
+        return replace(self, seconds=samples / rate, audio_tokens=audio_cost(samples, rate))
+
+    def check(self) -> None:
+        """Decode it, so that damage is known before it is sent.
+
+        Raises:
+            AttachmentError: the model could not be given this file.
+        """
+        if self.kind == "image":
+            from gemma4_mlx.processing.image_file import open_image
+
+            open_image(self.path, name=self.name)
+            return
+        from gemma4_mlx.processing.audio import prepare_audio
+        from gemma4_mlx.processing.settings import AudioSettings
+
+        prepare_audio(AudioPart(self.path, name=self.name), AudioSettings())
+
+    def with_budget(self, image_tokens: ImageTokens | None) -> Attachment:
+        """The same picture at another budget; a clip has none."""
+        return replace(self, image_tokens=image_tokens) if self.kind == "image" else self
+
+    def tokens(self) -> int | None:
+        """What it will cost; None if that is not known yet."""
+        if self.kind == "audio":
+            return self.audio_tokens
+        cost = self._image_cost()
+        return cost.tokens if cost else None
+
+    def seen(self) -> str:
+        """The size at which the model will see the picture, or the clip's length."""
+        if self.kind == "audio":
+            return figures.seconds(self.seconds) if self.seconds else ""
+        cost = self._image_cost()
+        return f"sees {figures.pixels(cost.seen_width, cost.seen_height)}" if cost else ""
+
+    def summary(self) -> str:
+        """Expected cost and size in a line."""
+        tokens = self.tokens()
+        cost = "" if tokens is None else figures.tokens(tokens)
+        return " · ".join(filter(None, (cost, self.seen())))
+
+    def part(self) -> dict[str, Any]:
+        """As a content part in the chat form."""
+        part: dict[str, Any] = {"type": self.kind, "path": str(self.path)}
+        if self.image_tokens is not None:
+            part["image_tokens"] = self.image_tokens
+        return part
+
+    def _image_cost(self) -> ImageCost | None:
+        if self.image_tokens is None or not self.width:
+            return None
+        from gemma4_mlx.processing import image_cost
+
+        return image_cost(self.width, self.height, self.image_tokens)

@@ -1,0 +1,72 @@
+"""Figures as people read them: bytes, tokens, sizes, rates."""
+
+from __future__ import annotations
+
+from gemma4_mlx.events import Finished, LoadProgress, MediaReceipt, PromptProgress
+
+_UNITS = ("bytes", "kB", "MB", "GB", "TB")
+
+IMAGE_SIGN = "▣"
+AUDIO_SIGN = "♪"
+
+
+def size(count: int) -> str:
+    """Bytes in the largest unit that leaves a digit before the point, as in 7.4 MB."""
+    amount, unit = float(count), 0
+    while amount >= 1000 and unit < len(_UNITS) - 1:
+        amount, unit = amount / 1000, unit + 1
+    digits = 1 if unit and amount < 100 else 0
+    return f"{amount:.{digits}f} {_UNITS[unit]}"
+
+
+def tokens(count: int) -> str:
+    """A number of tokens, as in 1 token, 266 tokens."""
+    return f"{count} token{'' if count == 1 else 's'}"
+
+
+def seconds(duration_s: float) -> str:
+    """A duration, as in 0.7 s or 1:05."""
+    if duration_s < 60:
+        return f"{duration_s:.2f} s" if duration_s < 1 else f"{duration_s:.1f} s"
+    return f"{int(duration_s) // 60}:{int(duration_s) % 60:02d}"
+
+
+def pixels(width: int, height: int) -> str:
+    """A picture's size, as in 640×480."""
+    return f"{width}×{height}"
+
+
+def loading(progress: LoadProgress) -> str:
+    """How far loading has come."""
+    if not progress.total_bytes:
+        return "loading"
+    done, total = size(progress.done_bytes), size(progress.total_bytes)
+    unit = total[total.index(" ") :]
+    return f"loading {done.removesuffix(unit)} of {total}"
+
+
+def reading(progress: PromptProgress) -> str:
+    """How far reading the prompt has come."""
+    return f"reading the prompt, {progress.done} of {tokens(progress.total)}"
+
+
+def receipt(media: MediaReceipt) -> str:
+    """What one attachment cost, and what the model saw of it."""
+    if media.kind == "audio":
+        return f"{tokens(media.tokens)} · {seconds(media.seconds)}"
+    given = pixels(media.width, media.height)
+    seen = pixels(media.seen_width, media.seen_height)
+    return f"{tokens(media.tokens)} · {given} seen as {seen} · budget {media.image_tokens}"
+
+
+def stats(finished: Finished) -> str:
+    """One line under an answer: what went in and out, and how fast."""
+    usage, timings = finished.usage, finished.timings
+    parts = [f"{usage.prompt_tokens} in", f"{usage.completion_tokens} out"]
+    if usage.reused_tokens:
+        parts[0] += f" ({usage.reused_tokens} reused)"
+    if timings.decode_tokens_per_s:
+        parts.append(f"{timings.decode_tokens_per_s:.0f} tok/s")
+    if timings.first_token_s:
+        parts.append(f"first token {seconds(timings.first_token_s)}")
+    return " · ".join(parts)

@@ -1,0 +1,1 @@
+"""The pieces of the chat's screen, one class a file."""

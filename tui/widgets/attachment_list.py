@@ -1,0 +1,174 @@
+"""The attachments of the draft."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual.containers import VerticalScroll
+from textual.message import Message
+
+from gemma4_mlx.errors import AttachmentError, UsageError
+from gemma4_mlx.events import ModelReady
+from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS, ImageTokens
+from tui import figures
+from tui.attachment import Attachment
+from tui.paths import Kind, split_paths
+from tui.widgets.attachment_row import AttachmentRow
+
+
+class AttachmentList(VerticalScroll, can_focus=False):
+    """One row for each attachment; takes no room while there is none.
+
+    Args:
+        image_tokens: budget of newly attached pictures; None for the checkpoint's own.
+    """
+
+    class Changed(Message):
+        """A row came, went, or costs something else."""
+
+    class LeftDownwards(Message):
+        """The focus should go below the last row."""
+
+    def __init__(self, image_tokens: ImageTokens | None = None) -> None:
+        super().__init__()
+        self._image_tokens = image_tokens
+        self._model: ModelReady | None = None
+        self.rows: list[AttachmentRow] = []
+        self.display = False
+
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """What is attached, in order."""
+        return tuple(row.holds for row in self.rows)
+
+    def cost(self) -> str:
+        """What all of it costs, in words; nothing if nothing is attached."""
+        costs = [row.holds.tokens() for row in self.rows if row.error is None]
+        known = sum(cost for cost in costs if cost is not None)
+        more = " and more" if None in costs else ""
+        return f"attached: {figures.tokens(known)}{more}" if costs else ""
+
+    def problem(self) -> str:
+        """Why it cannot be sent yet; nothing if it can."""
+        for row in self.rows:
+            if row.is_reading:
+                return f"{row.holds.name} is still being read"
+            if row.error is not None:
+                return f"{row.holds.name} cannot be sent: take it out with /drop, or ↑ and del"
+        return ""
+
+    def meet(self, model: ModelReady) -> None:
+        """The model is known now: its own budget, and what it can take."""
+        self._model = model
+        if self._image_tokens is None:
+            self._image_tokens = model.image_tokens
+        for row in self.rows:
+            self._introduce(row)
+
+    def add(self, attachments: Iterable[Attachment]) -> None:
+        """Add attachments; a picture without a budget gets the default."""
+        for attachment in attachments:
+            row = AttachmentRow(attachment)
+            self._introduce(row)
+            self.rows.append(row)
+            self.mount(row)
+        self.call_after_refresh(self.scroll_end, animate=False)
+        self._tell_change()
+
+    def remove_row(self, row: AttachmentRow) -> None:
+        """Take one out; the focus goes to its neighbour, or below."""
+        index = self.rows.index(row)
+        self.rows.remove(row)
+        if row.has_focus:
+            self.focus_row(min(index, len(self.rows) - 1))
+        row.remove()
+        self._tell_change()
+
+    def clear(self) -> None:
+        """Take out all."""
+        for row in list(self.rows):
+            self.remove_row(row)
+
+    def focus_row(self, index: int) -> None:
+        """Focus a row; beyond the last, or with none, the focus goes below."""
+        if 0 <= index < len(self.rows):
+            self.rows[index].focus()
+        elif index >= 0 or not self.rows:
+            self.post_message(self.LeftDownwards())
+
+    # As typed after /image, /audio, /budget, /drop
+
+    def attach(self, argument: str, kind: Kind) -> None:
+        """Attach the files that are named.
+
+        Raises:
+            UsageError: none is named, or one does not exist.
+        """
+        paths = split_paths(argument)
+        if not paths:
+            raise UsageError(f"/{kind} needs the path of a file")
+        for path in paths:
+            if not path.exists():
+                raise UsageError(f"no such file: {path}")
+        self.add(Attachment(kind, path) for path in paths)
+
+    def set_budget(self, argument: str) -> None:
+        """Choose the budget of the pictures that are attached, and of those to come.
+
+        Raises:
+            UsageError: there is no such budget.
+        """
+        choices: dict[str, ImageTokens] = {str(each): each for each in IMAGE_TOKEN_BUDGETS}
+        choices["auto"] = "auto"
+        if argument not in choices:
+            raise UsageError(f"/budget takes one of {', '.join(choices)}")
+        self._image_tokens = choices[argument]
+        for row in self.rows:
+            row.attachment = row.holds.with_budget(self._image_tokens)
+
+    def drop(self, argument: str) -> None:
+        """Take out the last attachment, the one with the given number, or all.
+
+        Raises:
+            UsageError: there is none.
+        """
+        chosen = self.rows[-1:] if not argument else []
+        if argument == "all":
+            chosen = list(self.rows)
+        elif argument.isdecimal() and 1 <= int(argument) <= len(self.rows):
+            chosen = [self.rows[int(argument) - 1]]
+        if not chosen:
+            there = f"there are {len(self.rows)}" if self.rows else "nothing is attached"
+            raise UsageError(f"/drop {argument}".rstrip() + f": {there}")
+        for row in chosen:
+            self.remove_row(row)
+
+    def on_attachment_row_changed(self, message: AttachmentRow.Changed) -> None:
+        """The sum changes with it."""
+        message.stop()
+        self._tell_change()
+
+    def on_attachment_row_removed(self, message: AttachmentRow.Removed) -> None:
+        """Take it out."""
+        message.stop()
+        self.remove_row(message.row)
+
+    def on_attachment_row_left(self, message: AttachmentRow.Left) -> None:
+        """Up and down through the rows."""
+        message.stop()
+        self.focus_row(self.rows.index(message.row) + message.by)
+
+    def _tell_change(self) -> None:
+        self.display = bool(self.rows)
+        self.post_message(self.Changed())
+
+    def _introduce(self, row: AttachmentRow) -> None:
+        """Give a row what is known of the model."""
+        if row.holds.image_tokens is None:
+            row.attachment = row.holds.with_budget(self._image_tokens)
+        if self._model is None:
+            return
+        image = row.holds.kind == "image"
+        if not (self._model.sees if image else self._model.hears):
+            sense = "see pictures" if image else "hear clips"
+            row.error = AttachmentError(f"{self._model.name} cannot {sense}")

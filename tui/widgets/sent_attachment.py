@@ -1,0 +1,40 @@
+"""An attachment under the question it was sent with."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widgets import Static
+
+from gemma4_mlx.events import MediaReceipt
+from tui import figures
+from tui.attachment import Attachment
+from tui.theme import QUIET
+
+
+class SentAttachment(Static):
+    """Name and expected cost; once the model has it, what it really cost.
+
+    Args:
+        attachment: what was sent.
+    """
+
+    def __init__(self, attachment: Attachment) -> None:
+        super().__init__(markup=False)
+        self.attachment = attachment
+        self._show(attachment.summary())
+
+    def is_meant_by(self, receipt: MediaReceipt) -> bool:
+        """Whether a receipt can be this attachment's."""
+        return (receipt.kind, receipt.name) == (self.attachment.kind, self.attachment.name)
+
+    def receive(self, receipt: MediaReceipt) -> None:
+        """Show what the model got."""
+        expected = self.attachment.tokens()
+        surprise = f" (expected {expected})" if expected not in (None, receipt.tokens) else ""
+        self._show(figures.receipt(receipt) + surprise)
+
+    def _show(self, facts: str) -> None:
+        sign = figures.IMAGE_SIGN if self.attachment.kind == "image" else figures.AUDIO_SIGN
+        self.update(
+            Content.assemble((f"{sign} ", "$secondary"), self.attachment.name, "  ", (facts, QUIET))
+        )
