@@ -60,23 +60,27 @@ def python(code: str) -> list[str]:
 
 
 def gemma4(*arguments: str) -> list[str]:
-    """The command `gemma4` with this Python, the way its script in `bin/` starts it."""
-    return [*python("import sys; from gemma4_mlx.cli import main; sys.exit(main())"), *arguments]
+    """The command `gemma4`, run by this Python."""
+    return [sys.executable, "-m", "gemma4_mlx.cli", *arguments]
 
 
 def run(command: Sequence[str]) -> Run:
     """Run a command to its end; a failed one ends the benchmark."""
     started = time.perf_counter()
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0
-    ) as process:
-        assert process.stdout is not None
-        first = process.stdout.read(1)
-        first_output_s = time.perf_counter() - started
-        rest = process.stdout.read()
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+    )
+    assert process.stdout is not None
+    first = process.stdout.read(1)
+    first_output_s = time.perf_counter() - started
+    rest, complaint = process.communicate()
     total_s = time.perf_counter() - started
     if process.returncode != 0:
-        sys.exit(f"error: {' '.join(command)} ended with {process.returncode}")
+        sys.exit(f"{complaint.decode()}\nerror: {command} ended with {process.returncode}")
     return Run(first_output_s, total_s, (first + rest).decode())
 
 

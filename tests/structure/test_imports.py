@@ -54,11 +54,3 @@ def test_pain_53_start_is_light(code: str, unwanted: set[str]):
 
 def test_the_report_sees_heavy_imports():
     assert "mlx" in loaded_by("import mlx.core")
-
-
-@pytest.mark.parametrize("module", source.modules(), ids=str)
-def test_every_module_can_be_imported_first(module):
-    """No file works only because another one was imported before it."""
-    if module.name == "__main__.py":
-        pytest.skip("runs when it is imported")
-    loaded_by(f"import {source.dotted(module)}")
