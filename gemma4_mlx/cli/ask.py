@@ -41,8 +41,8 @@ def ask(
     What comes on standard input is appended to PROMPT. Attachments come first, in the order
     given, then the text.
     """
-    question = [*_checked(attachments), {"type": "text", "text": _question(prompt)}]
-    messages: list[dict[str, Any]] = [{"role": "user", "content": question}]
+    text = {"type": "text", "text": _question(prompt)}
+    messages: list[dict[str, Any]] = [{"role": "user", "content": [*_checked(attachments), text]}]
     if system := options.pop("system"):
         messages.insert(0, {"role": "system", "content": system})
     notes = Notes()
@@ -68,8 +68,9 @@ def _question(prompt: str | None) -> str:
 
 
 def _stdin() -> str:
+    # Bytes, because Python reads text as the locale says and forgives what is no text.
     try:
-        return sys.stdin.read()
+        return sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(
             "standard input is not text in UTF-8", "attach pictures and clips with -a FILE"

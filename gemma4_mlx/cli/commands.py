@@ -26,8 +26,7 @@ class Commands(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Without a command's name: chat on a terminal, answer once in a pipe."""
         if not args or (args[0].startswith("-") and args[0] not in _OWN_OPTIONS):
-            on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-            args = ["chat" if on_terminal else "ask", *args]
+            args = ["chat" if _on_terminal() else "ask", *args]
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -60,6 +59,10 @@ class Commands(click.Group):
             ctx.exit(PIPE_CLOSED)
         except Exception as error:
             _fail(ctx, error)
+
+
+def _on_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _fail(ctx: click.Context, error: Exception) -> NoReturn:

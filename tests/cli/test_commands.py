@@ -1,0 +1,67 @@
+"""The group `gemma4`: which command runs, and where commands come from."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import EntryPoint, EntryPoints
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from gemma4_mlx import __version__
+from gemma4_mlx.cli import main
+
+
+@click.command(short_help="Talk.")
+@click.option("-m", "--model")
+def chat(model):
+    click.echo(f"chatting with {model}")
+
+
+@pytest.fixture
+def with_chat(monkeypatch):
+    """As if a package had brought along the command above."""
+    group = "gemma4.commands"
+    brought = EntryPoints([EntryPoint("chat", f"{__name__}:chat", group)])
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[chat.callback.__module__])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **asked: brought.select(**asked))
+
+
+def run(*arguments, **options):
+    return CliRunner().invoke(main, arguments, prog_name="gemma4", **options)
+
+
+@pytest.mark.usefixtures("with_chat")
+def test_help_lists_all_commands():
+    listed = run("--help").stdout.split("Commands:")[1].split()
+    assert [word for word in listed if word in ("ask", "chat", "cost")] == ["ask", "chat", "cost"]
+
+
+@pytest.mark.usefixtures("with_chat")
+def test_commands_of_others_run():
+    assert run("chat", "-m", "E2B").stdout == "chatting with E2B\n"
+
+
+@pytest.mark.usefixtures("with_chat")
+@pytest.mark.parametrize("arguments", [[], ["-m", "E2B"]])
+def test_on_a_terminal_the_chat_is_the_default(monkeypatch, arguments):
+    monkeypatch.setattr("gemma4_mlx.cli.commands._on_terminal", lambda: True)
+    model = "E2B" if arguments else "None"
+    assert run(*arguments).stdout == f"chatting with {model}\n"
+
+
+def test_in_a_pipe_one_answer_is_the_default():
+    done = run("--top-p", "2", input="Hi")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("Usage: gemma4 ask")
+
+
+def test_an_unknown_command_is_a_usage_error():
+    done = run("dance")
+    assert done.exit_code == 2
+    assert "No such command 'dance'" in done.stderr
+
+
+def test_version():
+    assert run("--version").stdout == f"gemma4, version {__version__}\n"

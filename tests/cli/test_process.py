@@ -1,0 +1,113 @@
+"""The command line as a process: streams, signals and terminals are the real ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.cli.scripted import SIGNAL_FILE, WORD
+
+ROOT = Path(__file__).parents[2]
+TIMEOUT_S = 60
+
+
+def command(script, *arguments):
+    return [sys.executable, "-m", "tests.cli.scripted", script, *arguments]
+
+
+def read_all(terminal):
+    """What was written to a terminal whose other side is closed."""
+    said = b""
+    with os.fdopen(terminal, "rb", buffering=0) as file, suppress(OSError):  # its way to say end
+        while piece := file.read(1000):
+            said += piece
+    return said.decode()
+
+
+@contextmanager
+def started(script, *arguments, **options):
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command(script, *arguments), cwd=ROOT, **(streams | options))
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_pipe_is_a_question_and_stdout_the_answer_alone():
+    with started("answer", stdin=subprocess.PIPE) as process:
+        printed, said = process.communicate(b"Hi\n", TIMEOUT_S)
+    assert (process.returncode, printed.decode(), said) == (0, "Grüß dich! 🎉\n", b"")
+
+
+def test_an_error_leaves_stdout_empty():
+    with started("ContextFullError", "ask", "Hi") as process:
+        printed, said = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, printed, said) == (6, b"", b"error: It broke.\nhint: mend it\n")
+
+
+def test_a_reader_that_leaves_is_no_error():
+    with started("endless", "ask", "Hi", "--max-tokens", "1000000") as process:
+        assert process.stdout.read(5) == WORD.encode()
+        process.stdout.close()
+        assert process.wait(TIMEOUT_S) == 141
+        assert process.stderr.read() == b""
+
+
+def test_ctrl_c_keeps_what_was_written():
+    with started("slow", "ask", "Hi", "--max-tokens", "1000000") as process:
+        start = process.stdout.read(5)
+        process.send_signal(signal.SIGINT)
+        rest, said = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 130
+    assert said == b""
+    answer = (start + rest).decode()
+    assert answer.endswith("\n")
+    assert (WORD * 100_000).startswith(answer.removesuffix("\n"))
+
+
+def test_ctrl_c_leaves_whole_json():
+    with started("slow", "ask", "Hi", "--max-tokens", "1000000", "--json") as process:
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        printed, said = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, said) == (130, b"")
+    assert json.loads(printed)["finish_reason"] == "cancelled"
+
+
+def test_ctrl_c_while_loading(tmp_path):
+    signal_file = tmp_path / "loading"
+    environment = {**os.environ, SIGNAL_FILE: str(signal_file)}
+    with started("hang", "ask", "Hi", env=environment) as process:
+        give_up_s = time.monotonic() + TIMEOUT_S
+        while not signal_file.exists() and time.monotonic() < give_up_s:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        printed, said = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, printed, said) == (130, b"", b"")
+
+
+@pytest.mark.parametrize("no_color", [False, True])
+def test_somebody_who_watches_sees_more(no_color):
+    ours, theirs = os.openpty()
+    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    environment |= {"NO_COLOR": "1"} if no_color else {}
+    with started("thought", "ask", "Hi", stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        printed = process.stdout.read()
+        process.wait(TIMEOUT_S)
+        said = read_all(ours)
+    assert printed == b"Yes.\n"
+    assert "loading pocket: 50%" in said
+    assert "pocket is a tiny model for demonstration" in said
+    assert ("\x1b[" in said) == (not no_color)
+    assert "Hm" in said.replace("\x1b[2m", "").replace("\x1b[0m", "")
