@@ -70,7 +70,8 @@ class KVCache:
         """Append the rows of the positions `offset` to `offset + L - 1`.
 
         Args:
-            keys, values: [B, K, L, H].
+            keys: [B, K, L, H].
+            values: [B, K, L, H].
 
         Returns:
             Every row that any of the new positions can see.

@@ -234,7 +234,9 @@ class ModelConfig:
     def media_token_ids(self) -> tuple[int, ...]:
         """Ids that only ever stand for soft tokens; a model must never write them."""
         names = ("image", "audio", "video", "boi", "eoi", "boa", "eoa")
-        ids = [self.raw.get(f"{name}_token_id", self.raw.get(f"{name}_token_index")) for name in names]
+        ids = [
+            self.raw.get(f"{name}_token_id", self.raw.get(f"{name}_token_index")) for name in names
+        ]
         return tuple(dict.fromkeys(token for token in ids if token is not None))
 
     @classmethod
@@ -289,7 +291,8 @@ def _check_architecture(raw: Mapping[str, Any]) -> None:
     }
     reason = refusals.get(str(model_type), "this is not a Gemma 4 checkpoint")
     raise ConfigError(
-        f"model_type is {model_type!r}, expected 'gemma4': {reason}", "supported: Gemma 4 E2B and E4B"
+        f"model_type is {model_type!r}, expected 'gemma4': {reason}",
+        "supported: Gemma 4 E2B and E4B",
     )
 
 
@@ -301,7 +304,9 @@ def _section(cls: type, raw: Mapping[str, Any], name: str) -> Any:
         raise ConfigError(f"{name} must be an object, not {type(section).__name__}")
     values = {}
     for field in fields(cls):
-        if field.name in section and (section[field.name] is not None or field.default is not MISSING):
+        if field.name in section and (
+            section[field.name] is not None or field.default is not MISSING
+        ):
             values[field.name] = _typed(section[field.name], field.type, f"{name}.{field.name}")
         elif field.default is MISSING:
             raise ConfigError(f"{name}.{field.name} is missing")
@@ -369,7 +374,9 @@ def _check_supported(config: ModelConfig) -> None:
         f"hidden_activation is {', '.join(activations)}: expected gelu_pytorch_tanh",
     )
     _require(not text.attention_bias, "text_config.attention_bias is true: Gemma 4 has none")
-    _require(text.tie_word_embeddings, "text_config.tie_word_embeddings is false: Gemma 4 ties them")
+    _require(
+        text.tie_word_embeddings, "text_config.tie_word_embeddings is false: Gemma 4 ties them"
+    )
     big = {
         "enable_moe_block": text.enable_moe_block,
         "attention_k_eq_v": text.attention_k_eq_v,
@@ -378,7 +385,7 @@ def _check_supported(config: ModelConfig) -> None:
     for name, present in big.items():
         _require(
             not present,
-            f"text_config.{name} is set, as in Gemma 4 26B-A4B and 31B, which this version cannot run",
+            f"text_config.{name} is set, as in Gemma 4 26B-A4B and 31B: this version cannot run it",
             "use E2B or E4B",
         )
     standardize = config.vision_config is not None and config.vision_config.standardize

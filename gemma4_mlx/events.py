@@ -1,9 +1,9 @@
 """What generation tells its listener, as plain values.
 
 Loading a model is `LoadProgress`* and one `ModelReady`. A turn is a stream in this order:
-`MediaReceipt`*, `PromptProgress`*, then `ThoughtDelta`, `TextDelta` and `ToolCall` in any mix, and one `Finished`
-or `Failed` at the end. They hold numbers and text only, never an array, so that they can cross
-a process border as JSON lines (`to_json`, `from_json`).
+`MediaReceipt`*, `PromptProgress`*, then `ThoughtDelta`, `TextDelta` and `ToolCall` in any mix,
+and one `Finished` or `Failed` at the end. They hold numbers and text only, never an array, so
+that they can cross a process border as JSON lines (`to_json`, `from_json`).
 """
 
 from __future__ import annotations

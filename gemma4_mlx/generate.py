@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 import mlx.core as mx
 
 from gemma4_mlx.cache import KVCache
+from gemma4_mlx.events import PromptProgress
 from gemma4_mlx.inputs import ModelInputs
 from gemma4_mlx.model import Gemma4
 from gemma4_mlx.prefill import prefill
@@ -23,8 +24,7 @@ def generate_tokens(
     stop_ids: Collection[int],
     max_tokens: int,
     cache: Sequence[KVCache] | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> Iterator[int]:
+) -> Iterator[int | PromptProgress]:
     """Read the prompt, then write until a stop id or `max_tokens`.
 
     The next step is already under way while the caller looks at a token. Must be used up on the
@@ -37,22 +37,23 @@ def generate_tokens(
         stop_ids: ids after which to end.
         max_tokens: how many to write at most.
         cache: to read into; a new one unless given.
-        on_progress: see `prefill`.
 
     Yields:
-        Token ids; the stop id too, last, so that the caller sees why it ended.
+        Progress of a long prompt, then token ids; the stop id too, last, so that the caller sees
+        why it ended.
     """
     cache = model.make_cache() if cache is None else cache
     if max_tokens <= 0:
         return
-    token = sampler(prefill(model, inputs, cache, on_progress))
+    token = sampler((yield from prefill(model, inputs, cache)))
     mx.async_eval(token)
     for left in range(max_tokens - 1, -1, -1):
         following = None
         if left:
             following = sampler(model.step(token[:, None], cache)[:, -1])
             mx.async_eval(following)
-        value = int(token.item())
+        value = token.item()
+        assert isinstance(value, int)
         yield value
         if value in stop_ids or following is None:
             return

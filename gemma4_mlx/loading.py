@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import mlx.core as mx
-from mlx.utils import tree_flatten
 
 from gemma4_mlx.checkpoint import read_optional_json, read_shard, shard_paths
 from gemma4_mlx.config import ModelConfig
 from gemma4_mlx.errors import ModelNotFoundError, UsageError
 from gemma4_mlx.model import Gemma4
-from gemma4_mlx.weights import LoadReport, load_weights
+from gemma4_mlx.weights import LoadReport, load_weights, parameters
 
 if TYPE_CHECKING:
     from gemma4_mlx.processing import Processor
@@ -54,7 +53,9 @@ def load(
     folder = find_checkpoint(name)
     # The small files first: a broken processor must not cost minutes of reading weights.
     processor = Processor.from_folder(folder)
-    model = load_model(folder, dtype=dtype, per_layer_table=per_layer_table, on_progress=on_progress)
+    model = load_model(
+        folder, dtype=dtype, per_layer_table=per_layer_table, on_progress=on_progress
+    )
     return model, processor
 
 
@@ -90,7 +91,7 @@ def load_model(
     report = load_weights(model, tensors, dtype or default_dtype())
     tensors.clear()
     _evaluate(model, report, on_progress)
-    return model.eval()
+    return model
 
 
 def default_dtype() -> mx.Dtype:
@@ -134,7 +135,7 @@ def _fetch(hub_id: str) -> Path:
 def _evaluate(model: Gemma4, report: LoadReport, on_progress: OnProgress | None) -> None:
     """Read the weights, a few hundred megabytes at a time, on this thread."""
     done, batch, batch_bytes = 0, list[mx.array](), 0
-    for _, parameter in tree_flatten(model.parameters()):
+    for parameter in parameters(model).values():
         batch.append(parameter)
         batch_bytes += parameter.nbytes
         if batch_bytes >= _EVALUATED_BYTES:

@@ -182,14 +182,18 @@ def _parse_audio(raw: Mapping[str, Any]) -> AudioPart:
             "audio samples need 'sampling_rate' in Hz, a whole number above 0",
             'write {"type": "audio", "audio": samples, "sampling_rate": 16000}',
         )
-    return AudioPart(source, rate if in_memory else None, raw.get("name") or _name_of(source, "audio"))
+    return AudioPart(
+        source, rate if in_memory else None, raw.get("name") or _name_of(source, "audio")
+    )
 
 
 def _one_source(raw: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
     given = [key for key in keys if raw.get(key) is not None]
     if len(given) != 1:
         found = ", ".join(given) or "none"
-        raise MessageError(f"{raw['type']} part needs exactly one of {', '.join(keys)}; found {found}")
+        raise MessageError(
+            f"{raw['type']} part needs exactly one of {', '.join(keys)}; found {found}"
+        )
     source = raw[given[0]]
     if given[0] == "url":
         return _path_of_url(source)
@@ -199,7 +203,9 @@ def _one_source(raw: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
 def _path_of_url(url: str) -> Path:
     parsed = urlparse(url)
     if parsed.scheme not in ("", "file"):
-        raise MessageError(f"{url}: only local files can be attached", "download it and give its path")
+        raise MessageError(
+            f"{url}: only local files can be attached", "download it and give its path"
+        )
     return Path(unquote(parsed.path))
 
 

@@ -86,7 +86,7 @@ class Gemma4(nn.Module):
         """One empty cache per layer that has keys and values of its own."""
         return self.language_model.model.make_cache()
 
-    def __call__(
+    def __call__(  # noqa: PLR0913 - the reference's arguments, by its names
         self,
         input_ids: Array,
         pixel_values: Array | None = None,
@@ -169,7 +169,9 @@ class Gemma4(nn.Module):
             "video": (config.video_token_id, []),
         }
         stand_ins = [token_id for token_id, _ in kinds.values()]
-        token_ids = mx.array(np.where(np.isin(ids, stand_ins), config.text_config.pad_token_id, ids))
+        token_ids = mx.array(
+            np.where(np.isin(ids, stand_ins), config.text_config.pad_token_id, ids)
+        )
         embeddings = self.language_model.model.embed(token_ids)
         flat = embeddings.reshape(-1, embeddings.shape[-1])
         for kind, (token_id, encoded) in kinds.items():
@@ -225,7 +227,9 @@ class Gemma4(nn.Module):
         for index, mask in enumerate(np.array(input_features_mask).astype(bool)):
             frames = int(mask.sum())
             if frames == 0 or not mask[:frames].all():
-                raise UsageError(f"input_features_mask of clip {index}: real frames must come first")
+                raise UsageError(
+                    f"input_features_mask of clip {index}: real frames must come first"
+                )
             encoded.append(self.embed_audio(self.audio_tower(features[index, :frames])))
         return encoded
 

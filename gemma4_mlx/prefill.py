@@ -7,12 +7,13 @@ last chunk only the last row goes through them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Sequence
 
 import mlx.core as mx
 import numpy as np
 
 from gemma4_mlx.cache import KVCache
+from gemma4_mlx.events import PromptProgress
 from gemma4_mlx.inputs import ModelInputs
 from gemma4_mlx.model import Gemma4
 from gemma4_mlx.splice import Span, slot_runs
@@ -52,18 +53,17 @@ def image_runs(input_ids: np.ndarray, image_token_id: int) -> list[Span]:
 
 
 def prefill(
-    model: Gemma4,
-    inputs: ModelInputs,
-    cache: Sequence[KVCache],
-    on_progress: Callable[[int, int], None] | None = None,
-) -> mx.array:
+    model: Gemma4, inputs: ModelInputs, cache: Sequence[KVCache]
+) -> Generator[PromptProgress, None, mx.array]:
     """Read a prompt into the cache.
 
     Args:
         model: to read with.
         inputs: from the processor.
         cache: from `model.make_cache()`.
-        on_progress: called with positions done and in all, after each chunk but the last.
+
+    Yields:
+        How far it is, after each chunk but the last.
 
     Returns:
         Logits of the last position, float32 [1, V], not yet evaluated.
@@ -81,6 +81,5 @@ def prefill(
     for start, stop in chunks[:-1]:
         model.forward(prompt.rows(start, stop), cache, last_row_only=True)
         mx.eval([one.state for one in cache])
-        if on_progress is not None:
-            on_progress(stop, length)
+        yield PromptProgress(stop, length)
     return model.forward(prompt.rows(*chunks[-1]), cache, last_row_only=True)[:, -1]

@@ -67,9 +67,14 @@ def is_unused(name: str, config: ModelConfig) -> bool:
         return True
     match = _OWN_KV.match(name)
     layers = config.text_config.layers
-    return (
-        match is not None and int(match[1]) < len(layers) and not layers[int(match[1])].owns_kv
-    )
+    return match is not None and int(match[1]) < len(layers) and not layers[int(match[1])].owns_kv
+
+
+def parameters(model: Gemma4) -> dict[str, mx.array]:
+    """Every parameter by its path, as checkpoints in our layout name it."""
+    flat = tree_flatten(model.parameters(), destination={})
+    assert isinstance(flat, dict)
+    return flat
 
 
 def load_weights(
@@ -88,7 +93,7 @@ def load_weights(
     Raises:
         WeightsError: tensors that are missing, unknown, misshapen or there twice; all are listed.
     """
-    expected = {name: value.shape for name, value in tree_flatten(model.parameters())}
+    expected = {name: value.shape for name, value in parameters(model).items()}
     ours: dict[str, mx.array] = {}
     dropped, problems = [], []
     for source, tensor in tensors.items():
@@ -104,7 +109,9 @@ def load_weights(
     problems += [f"missing: {name} {shape}" for name, shape in expected.items() if name not in ours]
     problems += _misshapen(ours, expected)
     if problems:
-        raise WeightsError(_listing(problems), "is this checkpoint of the model that its config names?")
+        raise WeightsError(
+            _listing(problems), "is this checkpoint of the model that its config names?"
+        )
     if dtype is not None:
         ours = {name: tensor.astype(dtype) for name, tensor in ours.items()}
     model.load_weights(list(ours.items()), strict=True)

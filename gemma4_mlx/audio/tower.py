@@ -35,7 +35,7 @@ class SubsampleConvProjection(nn.Module):
         first, second = config.subsampling_conv_channels
         self.layer0 = SubsampleLayer(1, first, config.rms_norm_eps)
         self.layer1 = SubsampleLayer(first, second, config.rms_norm_eps)
-        # As in the reference, which takes the first layer's channels for the mel bins: both are 128.
+        # As in the reference, where its channels stand for the mel bins: both are 128.
         self.input_proj_linear = nn.Linear(first // 4 * second, config.hidden_size, bias=False)
 
     def __call__(self, features: mx.array) -> mx.array:

@@ -8,6 +8,7 @@ write nothing that later rows need.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -20,15 +21,27 @@ from gemma4_mlx.masks import MaskBook
 from gemma4_mlx.rope import Rope
 from gemma4_mlx.text.attention import Attention
 from gemma4_mlx.text.feedforward import FeedForward
-from gemma4_mlx.text.per_layer import PerLayerMixer, combine_per_layer_inputs
+from gemma4_mlx.text.per_layer import PerLayerEmbedding, PerLayerGate
 
 
-class DecoderLayer(PerLayerMixer):
+class Place(NamedTuple):
+    """Where the rows of one forward pass stand.
+
+    Attributes:
+        offset: position of the first of them.
+        masks: of this pass.
+    """
+
+    offset: int
+    masks: MaskBook
+
+
+class DecoderLayer(PerLayerGate):
     """Attention, MLP and per-layer input, each added to the residual between two norms."""
 
     def __init__(self, config: TextConfig, spec: LayerSpec, rope: Rope) -> None:
+        super().__init__(config)
         size, eps = config.hidden_size, config.rms_norm_eps
-        super().__init__(size, config.hidden_size_per_layer_input, eps)
         self._spec = spec
         self.self_attn = Attention(config, spec, rope)
         self.mlp = FeedForward(size, spec.intermediate_size)
@@ -43,68 +56,50 @@ class DecoderLayer(PerLayerMixer):
         """What kind of layer it is."""
         return self._spec
 
-    def key_values(self, x: mx.array, offset: int, cache: KVCache | None) -> KeyValues:
-        """Keys and values of x [B, L, D]; only for a layer that has its own."""
-        return self.self_attn.key_values(self.input_layernorm(x), offset, cache)
-
     def __call__(
         self,
         x: mx.array,
-        kv: KeyValues,
-        *,
-        offset: int,
-        masks: MaskBook,
         per_layer_input: mx.array | None,
-    ) -> mx.array:
-        """[B, L, D] -> [B, L, D]; `offset` is the position of the first row of x."""
-        attended = self.self_attn(self.input_layernorm(x), kv, offset, masks)
+        at: Place,
+        source: KeyValues | KVCache | None,
+    ) -> tuple[mx.array, KeyValues]:
+        """Run the layer.
+
+        Args:
+            x: [B, L, D].
+            per_layer_input: [B, L, width] or None.
+            at: where the rows of x stand.
+            source: what a KV-shared layer reads; the cache of one with its own keys and values,
+                or None to have it read x alone.
+
+        Returns:
+            [B, L, D], and the keys and values it attended to.
+        """
+        normed = self.input_layernorm(x)
+        if isinstance(source, KeyValues):
+            kv = source
+        else:
+            kv = self.self_attn.key_values(normed, at.offset, source)
+        attended = self.self_attn(normed, kv, at.offset, at.masks)
         x = x + self.post_attention_layernorm(attended)
         x = x + self.post_feedforward_layernorm(self.mlp(self.pre_feedforward_layernorm(x)))
-        if per_layer_input is not None:
-            x = self.mix_per_layer_input(x, per_layer_input)
-        return x * self.layer_scalar
+        return self.add_per_layer_input(x, per_layer_input) * self.layer_scalar, kv
 
 
-class Decoder(nn.Module):
+class Decoder(PerLayerEmbedding):
     """Embeddings in, hidden states after the final norm out."""
 
     def __init__(self, config: TextConfig) -> None:
-        super().__init__()
-        self._config = config
-        size, eps = config.hidden_size, config.rms_norm_eps
-        self.embed_tokens = nn.Embedding(config.vocab_size, size)
+        super().__init__(config)
+        self._scale = config.hidden_size**0.5
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
         ropes = {spec.kind: Rope(spec.head_dim, spec.rope) for spec in config.layers}
         self.layers = [DecoderLayer(config, spec, ropes[spec.kind]) for spec in config.layers]
-        self.norm = RMSNorm(size, eps)
-        if config.hidden_size_per_layer_input:
-            packed = config.num_hidden_layers * config.hidden_size_per_layer_input
-            vocabulary = config.vocab_size_per_layer_input or config.vocab_size
-            self.embed_tokens_per_layer = nn.Embedding(vocabulary, packed)
-            self.per_layer_model_projection = nn.Linear(size, packed, bias=False)
-            self.per_layer_projection_norm = RMSNorm(config.hidden_size_per_layer_input, eps)
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
 
     def embed(self, token_ids: mx.array) -> mx.array:
         """[B, L] -> [B, L, D], scaled by sqrt(D)."""
-        return self.embed_tokens(token_ids) * self._config.hidden_size**0.5
-
-    def per_layer_inputs(self, token_ids: mx.array, embeddings: mx.array) -> mx.array | None:
-        """The small inputs of every layer.
-
-        Args:
-            token_ids: [B, L], with the pad id where a soft token stands.
-            embeddings: [B, L, D], soft tokens spliced in.
-
-        Returns:
-            [B, L, layers, per_layer_size], or None for a variant without them.
-        """
-        width = self._config.hidden_size_per_layer_input
-        if not width:
-            return None
-        shape = (*token_ids.shape, self._config.num_hidden_layers, width)
-        token = self.embed_tokens_per_layer(token_ids).reshape(shape) * width**0.5
-        scale = self._config.hidden_size**-0.5
-        context = (self.per_layer_model_projection(embeddings) * scale).reshape(shape)
-        return combine_per_layer_inputs(self.per_layer_projection_norm(context), token)
+        return self.embed_tokens(token_ids) * self._scale
 
     def __call__(
         self,
@@ -127,19 +122,16 @@ class Decoder(nn.Module):
             [B, L, D], or [B, 1, D] with `last_row_only`.
         """
         caches = self._caches_by_layer(cache)
-        offset = cache[0].offset if cache else 0
-        masks, shared = MaskBook(), dict[int, KeyValues]()
+        at = Place(cache[0].offset if cache else 0, MaskBook())
+        seen: dict[int, KeyValues] = {}
         for layer in self.layers:
             spec = layer.spec
-            if spec.owns_kv:
-                shared[spec.index] = layer.key_values(x, offset, caches.get(spec.index))
-            elif last_row_only and x.shape[1] > 1:
-                offset += x.shape[1] - 1
-                x = x[:, -1:]
-                per_layer_inputs = None if per_layer_inputs is None else per_layer_inputs[:, -1:]
-            own = None if per_layer_inputs is None else per_layer_inputs[:, :, spec.index]
-            kv = shared[spec.kv_source]
-            x = layer(x, kv, offset=offset, masks=masks, per_layer_input=own)
+            if last_row_only and not spec.owns_kv and x.shape[1] > 1:
+                at = at._replace(offset=at.offset + x.shape[1] - 1)
+                x, per_layer_inputs = x[:, -1:], _last_row(per_layer_inputs)
+            small = None if per_layer_inputs is None else per_layer_inputs[:, :, spec.index]
+            source = caches.get(spec.index) if spec.owns_kv else seen[spec.kv_source]
+            x, seen[spec.index] = layer(x, small, at, source)
         return self.norm(x[:, -1:] if last_row_only else x)
 
     def make_cache(self) -> list[KVCache]:
@@ -158,6 +150,10 @@ class Decoder(nn.Module):
         if len({one.offset for one in cache}) > 1:
             raise CacheError(f"caches stand at different positions: {[c.offset for c in cache]}")
         return dict(zip(owners, cache, strict=True))
+
+
+def _last_row(per_layer_inputs: mx.array | None) -> mx.array | None:
+    return None if per_layer_inputs is None else per_layer_inputs[:, -1:]
 
 
 class LanguageModel(nn.Module):

@@ -2,6 +2,9 @@
 
 Reference: transformers `Gemma4TextModel.get_per_layer_inputs`, `project_per_layer_inputs`, and
 the last block of `Gemma4TextDecoderLayer.forward`.
+Differs: in the checkpoint these weights have no module of their own but sit in the decoder and
+its layers. Here they are base classes of both, so that all of PLE is in this file and every name
+stays what it is.
 """
 
 from __future__ import annotations
@@ -9,29 +12,57 @@ from __future__ import annotations
 import mlx.core as mx
 import mlx.nn as nn
 
+from gemma4_mlx.config import TextConfig
 from gemma4_mlx.layers import RMSNorm, gated_gelu
 
 
-class PerLayerMixer(nn.Module):
-    """Inside a layer: lets the token's own input for that layer into the residual stream.
+class PerLayerEmbedding(nn.Module):
+    """In the decoder: makes the small inputs of all layers at once."""
 
-    The three modules keep the names they have in the checkpoint, where they sit in the layer
-    itself; `DecoderLayer` inherits them from here.
-    """
-
-    def __init__(self, hidden_size: int, per_layer_size: int, eps: float) -> None:
+    def __init__(self, config: TextConfig) -> None:
         super().__init__()
-        if per_layer_size:
-            self.per_layer_input_gate = nn.Linear(hidden_size, per_layer_size, bias=False)
-            self.per_layer_projection = nn.Linear(per_layer_size, hidden_size, bias=False)
-            self.post_per_layer_input_norm = RMSNorm(hidden_size, eps)
+        self._layer_count = config.num_hidden_layers
+        self._width = config.hidden_size_per_layer_input
+        if self._width:
+            packed = self._layer_count * self._width
+            vocabulary = config.vocab_size_per_layer_input or config.vocab_size
+            self.embed_tokens_per_layer = nn.Embedding(vocabulary, packed)
+            self.per_layer_model_projection = nn.Linear(config.hidden_size, packed, bias=False)
+            self.per_layer_projection_norm = RMSNorm(self._width, config.rms_norm_eps)
 
-    def mix_per_layer_input(self, x: mx.array, per_layer_input: mx.array) -> mx.array:
-        """x [B, L, D] plus its layer's input [B, L, per_layer_size], gated by x itself."""
+    def per_layer_inputs(self, token_ids: mx.array, embeddings: mx.array) -> mx.array | None:
+        """What the token is, and what it stands for here, averaged in power.
+
+        Args:
+            token_ids: [B, L], with the pad id where a soft token stands.
+            embeddings: [B, L, D], soft tokens spliced in.
+
+        Returns:
+            [B, L, layers, width], or None for a variant without PLE.
+        """
+        if not self._width:
+            return None
+        shape = (*token_ids.shape, self._layer_count, self._width)
+        token = self.embed_tokens_per_layer(token_ids).reshape(shape) * self._width**0.5
+        projected = self.per_layer_model_projection(embeddings) * embeddings.shape[-1] ** -0.5
+        context = self.per_layer_projection_norm(projected.reshape(shape))
+        return (context + token) * 2.0**-0.5
+
+
+class PerLayerGate(nn.Module):
+    """In a layer: lets its small input into the residual stream, gated by the stream itself."""
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        size, width = config.hidden_size, config.hidden_size_per_layer_input
+        if width:
+            self.per_layer_input_gate = nn.Linear(size, width, bias=False)
+            self.per_layer_projection = nn.Linear(width, size, bias=False)
+            self.post_per_layer_input_norm = RMSNorm(size, config.rms_norm_eps)
+
+    def add_per_layer_input(self, x: mx.array, per_layer_input: mx.array | None) -> mx.array:
+        """[B, L, D] and [B, L, width] -> [B, L, D]; without a small input, x as it is."""
+        if per_layer_input is None:
+            return x
         gated = gated_gelu(self.per_layer_input_gate(x), per_layer_input)
         return x + self.post_per_layer_input_norm(self.per_layer_projection(gated))
-
-
-def combine_per_layer_inputs(context: mx.array, token: mx.array) -> mx.array:
-    """The two halves of PLE, from the context and from the token id, averaged in power."""
-    return (context + token) * 2.0**-0.5

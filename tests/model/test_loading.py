@@ -1,0 +1,60 @@
+"""From a name to a model; what is not there is said."""
+
+from __future__ import annotations
+
+import shutil
+
+import mlx.core as mx
+import numpy as np
+import pytest
+from mlx.utils import tree_flatten
+
+from gemma4_mlx.errors import CheckpointError, ModelNotFoundError, UsageError
+from gemma4_mlx.loading import find_checkpoint, load_model
+
+
+def test_the_default_dtype_on_the_cpu_is_float32(tiny_folder):
+    with mx.stream(mx.cpu):
+        model = load_model(tiny_folder)
+    expected = mx.bfloat16 if mx.default_device() == mx.gpu else mx.float32
+    assert {value.dtype for _, value in tree_flatten(model.parameters())} == {expected}
+
+
+def test_logits_are_float32_in_any_dtype(tiny_folder):
+    model = load_model(tiny_folder, dtype=mx.bfloat16)
+    logits = model(np.array([[5, 6, 7]]))
+    assert logits.dtype == mx.float32
+    assert logits.shape == (1, 3, 288)
+
+
+def test_progress_ends_at_all_bytes(tiny_folder):
+    seen = []
+    model = load_model(tiny_folder, on_progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1][0] == seen[-1][1]
+    assert seen[-1][1] == sum(value.nbytes for _, value in tree_flatten(model.parameters()))
+
+
+def test_pain_52_a_damaged_checkpoint_is_refused(tiny_folder, tmp_path):
+    damaged = shutil.copytree(tiny_folder, tmp_path / "damaged")
+    weights = damaged / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-10])
+    with pytest.raises(CheckpointError, match="its header says"):
+        load_model(damaged)
+
+
+@pytest.mark.parametrize("name", ["no-such-model", "./here/it/is", "a/b/c", "~/model"])
+def test_a_name_that_is_nothing_is_refused_with_a_hint(name):
+    with pytest.raises(ModelNotFoundError, match="neither a folder nor a hub id") as error:
+        find_checkpoint(name)
+    assert "pocket" in error.value.hint
+
+
+def test_a_hub_id_that_cannot_be_fetched_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ModelNotFoundError, match="could not be fetched"):
+        find_checkpoint("nobody/nothing-4-E2B")
+
+
+def test_the_mapped_table_is_not_pretended(tiny_folder):
+    with pytest.raises(UsageError, match="mapped"):
+        load_model(tiny_folder, per_layer_table="mapped")

@@ -1,0 +1,94 @@
+"""Names and shapes of the published checkpoints; what does not fit is listed."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlx.core as mx
+import pytest
+from mlx.utils import tree_flatten
+
+from gemma4_mlx.config import ModelConfig
+from gemma4_mlx.errors import WeightsError
+from gemma4_mlx.model import Gemma4
+from gemma4_mlx.weights import is_unused, load_weights, target_name
+
+DATA = Path(__file__).parent.parent / "data"
+
+
+def published_tensors(variant: str) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Every tensor of a published checkpoint: name and shape."""
+    for line in (DATA / "tensors" / f"{variant}.txt").read_text().splitlines():
+        if line.startswith("#"):
+            continue
+        pattern, shape, layers = (part.strip() for part in line.split("#")[0].split("|"))
+        sizes = tuple(json.loads(shape))
+        if ".N." not in pattern:
+            yield pattern, sizes
+            continue
+        for span in layers.split("(")[0].strip().split(","):
+            first, _, last = span.partition("-")
+            for layer in range(int(first), int(last or first) + 1):
+                yield pattern.replace(".N.", f".{layer}."), sizes
+
+
+def real_size_model(variant: str) -> Gemma4:
+    """A model of published size; its weights are lazy and never made."""
+    config = DATA / "configs" / f"gemma-4-{variant}.config.json"
+    return Gemma4(ModelConfig.from_dict(json.loads(config.read_text())), {})
+
+
+def empty(shape: tuple[int, ...]) -> mx.array:
+    """Lazy, so that gigabytes cost nothing."""
+    return mx.zeros(shape, mx.bfloat16)
+
+
+@pytest.mark.parametrize(("variant", "count", "dead"), [("E2B-it", 2011, 60), ("E4B-it", 2130, 54)])
+def test_pain_24_every_published_tensor_has_one_place(variant, count, dead):
+    model = real_size_model(variant)
+    tensors = {name: empty(shape) for name, shape in published_tensors(variant)}
+    assert len(tensors) == count
+    report = load_weights(model, tensors)
+    assert len(report.dropped) == dead
+    assert all(".self_attn." in name for name in report.dropped)
+    targets = Counter(
+        name for name in map(target_name, tensors) if not is_unused(name, model.config)
+    )
+    assert set(targets.values()) == {1}
+    assert set(targets) == {name for name, _ in tree_flatten(model.parameters())}
+
+
+def test_mapping_twice_changes_nothing():
+    model = real_size_model("E2B-it")
+    for source, _ in published_tensors("E2B-it"):
+        assert target_name(target_name(source)) == target_name(source)
+    ours = {name: empty(value.shape) for name, value in tree_flatten(model.parameters())}
+    assert load_weights(model, ours).dropped == ()
+
+
+def test_every_tensor_that_does_not_fit_is_listed():
+    tensors = {name: empty(shape) for name, shape in published_tensors("E2B-it")}
+    del tensors["model.language_model.norm.weight"]
+    tensors["model.embed_vision.embedding_projection.weight"] = empty((1536, 700))
+    tensors["model.language_model.layers.99.mlp.up_proj.weight"] = empty((3, 3))
+    tensors["language_model.model.embed_tokens.weight"] = empty((262144, 1536))
+    with pytest.raises(WeightsError) as error:
+        load_weights(real_size_model("E2B-it"), tensors)
+    lines = error.value.message.splitlines()
+    assert lines[0] == "4 tensors do not fit the model:"
+    assert [line.split()[0] for line in lines[1:]] == [
+        "misshapen:",
+        "missing:",
+        "twice:",
+        "unknown:",
+    ]
+    assert "(1536, 700), expected (1536, 768)" in error.value.message
+
+
+def test_a_copy_of_the_tied_head_is_reported():
+    tensors = {name: empty(shape) for name, shape in published_tensors("E4B-it")}
+    tensors["lm_head.weight"] = empty((262144, 2560))
+    assert "lm_head.weight" in load_weights(real_size_model("E4B-it"), tensors).dropped
