@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Any
@@ -20,9 +21,14 @@ from gemma4_mlx.events import (
     ToolCall,
 )
 
+_CONTROLS = {code: "�" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"}
+
 
 class Answer:
     """Takes a turn's events and prints them.
+
+    On a terminal control characters are replaced: a model can be talked into writing such as
+    take it over. A pipe gets every character as it came.
 
     Args:
         notes: where everything goes that is not the answer.
@@ -34,6 +40,7 @@ class Answer:
         self._notes = notes
         self._as_json = as_json
         self._load_s = load_s
+        self._is_on_terminal = sys.stdout.isatty()
         self._text = ""
         self._thought = ""
         self._calls: list[ToolCall] = []
@@ -51,7 +58,7 @@ class Answer:
                     self._notes.status(f"reading {done} of {total} tokens" if done < total else "")
                 case ThoughtDelta(text):
                     self._thought += text
-                    self._notes.aside(text)
+                    self._notes.aside(text.translate(_CONTROLS))
                 case TextDelta(text):
                     self._text += text
                     self._print()
@@ -78,7 +85,8 @@ class Answer:
         if ready and not self._as_json:
             if self._thought and not self._printed:
                 self._notes.aside("\n\n")
-            click.echo(ready, nl=False)
+            shown = ready.translate(_CONTROLS) if self._is_on_terminal else ready
+            click.echo(shown, nl=False)
             self._printed += len(ready)
 
     def _json(self, finished: Finished) -> dict[str, Any]:

@@ -39,6 +39,7 @@ SCRIPTS: dict[str, Iterable[str]] = {
         "<tool_call|>",
         "<turn|>",
     ],
+    "escape": ["\x1b]0;title\x07\r\x9b2JHi", "<turn|>"],
     "nothing": ["<turn|>"],
     "endless": cycle([WORD]),
     "slow": cycle([WORD]),

@@ -111,3 +111,13 @@ def test_somebody_who_watches_sees_more(no_color):
     assert "pocket is a tiny model for demonstration" in said
     assert ("\x1b[" in said) == (not no_color)
     assert "Hm" in said.replace("\x1b[2m", "").replace("\x1b[0m", "")
+
+
+def test_a_model_cannot_take_over_the_terminal():
+    ours, theirs = os.openpty()
+    with started("escape", "ask", "Hi", stdout=theirs) as process:
+        os.close(theirs)
+        assert process.wait(TIMEOUT_S) == 0
+        assert read_all(ours) == "�]0;title���2JHi\r\n"
+    with started("escape", "ask", "Hi") as process:
+        assert process.communicate()[0].decode() == "\x1b]0;title\x07\r\x9b2JHi\n"
