@@ -225,7 +225,7 @@ class ChatScreen(Screen[None]):
             case TextDelta():
                 answer.write(event.text)
             case ToolCall():
-                answer.write(f"\n\n`{event.name}({event.arguments})`\n\n")
+                self._transcript.post(Notice(f"Asked for the tool {event.name}: none was offered"))
             case Finished(reason="cancelled") if answer.is_empty:
                 self._take_back(exchange)
             case Finished():

@@ -31,7 +31,7 @@ class AttachmentList(VerticalScroll, can_focus=False):
 
     def __init__(self, image_tokens: ImageTokens | None = None) -> None:
         super().__init__()
-        self._image_tokens = image_tokens
+        self._image_tokens: ImageTokens | None = image_tokens
         self._model: ModelReady | None = None
         self.rows: list[AttachmentRow] = []
         self.display = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual import events
 from textual.content import Content
+from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
@@ -26,7 +27,7 @@ class BudgetSelector(Widget):
 
         def __init__(self, value: ImageTokens) -> None:
             super().__init__()
-            self.value = value
+            self.value: ImageTokens = value
 
     value: reactive[ImageTokens | None] = reactive(None)
 
@@ -43,7 +44,7 @@ class BudgetSelector(Widget):
         """The line."""
         return Content.assemble(*map(self._label, CHOICES))
 
-    def get_content_width(self, *_: object) -> int:
+    def get_content_width(self, container: Size, viewport: Size) -> int:
         """Always the same, whichever is chosen."""
         return sum(len(str(choice)) + 2 for choice in CHOICES)
 

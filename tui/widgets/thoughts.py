@@ -18,7 +18,7 @@ class Thoughts(Vertical, can_focus=True):
         done: whether the model has stopped thinking.
     """
 
-    BINDINGS = [Binding("enter,space,t", "toggle", "Show or hide", id="thoughts.toggle")]
+    BINDINGS = [Binding("enter,space,t", "fold", "Show or hide", id="thoughts.fold")]
 
     unfolded: reactive[bool] = reactive(False, toggle_class="-unfolded")
     done: reactive[bool] = reactive(False)
@@ -39,14 +39,14 @@ class Thoughts(Vertical, can_focus=True):
         self.text += text
         self._refresh_text()
 
-    def action_toggle(self) -> None:
+    def action_fold(self) -> None:
         """Show or hide the text."""
         self.unfolded = not self.unfolded
 
     def on_click(self, event: events.Click) -> None:
         """A click on the line opens and closes it."""
         if event.widget is self._title:
-            self.action_toggle()
+            self.action_fold()
 
     def watch_unfolded(self) -> None:
         """The sign before the line follows, and the text is set only while it is seen."""

@@ -1,0 +1,306 @@
+"""The engine: one thread for the model, and not one error lost."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from queue import Queue
+from types import SimpleNamespace
+
+import pytest
+
+from gemma4_mlx import engine as engine_module
+from gemma4_mlx.engine import DEMO_READY, Engine, FakeEngine, TurnRequest, failure
+from gemma4_mlx.errors import AttachmentError, ContextFullError, EngineError, ModelNotFoundError
+from gemma4_mlx.events import Failed, Finished, LoadProgress, ModelReady, TextDelta
+
+HELLO = TurnRequest([{"role": "user", "content": "Hello"}])
+PATIENCE_S = 10.0
+
+
+class Toy:
+    """A backend whose `load` and `stream` do what a test wants, and an engine on it."""
+
+    def __init__(self, monkeypatch):
+        self.turns = []  # of each turn: what to yield; an exception is raised
+        self.asked = []
+        self.threads = set()
+        self.gate = threading.Event()  # closed: `load` waits
+        self.gate.set()
+        self.load_error = None
+        self.events = Queue()
+        monkeypatch.setattr(engine_module, "_backend", lambda: (self.load, self.stream))
+        self.engine = Engine("toy")
+
+    def load(self, name, *, on_progress):
+        self.threads.add(threading.get_ident())
+        on_progress(1, 2)
+        assert self.gate.wait(PATIENCE_S)
+        if self.load_error:
+            raise self.load_error
+        on_progress(2, 2)
+        model = SimpleNamespace(config=SimpleNamespace(context_length=128))
+        return model, SimpleNamespace(sees=True, hears=False, image_tokens=70)
+
+    def stream(self, model, processor, messages, *, should_stop, **options):
+        self.threads.add(threading.get_ident())
+        self.asked.append((messages, options))
+        for step in self.turns.pop(0):
+            if isinstance(step, BaseException):
+                raise step
+            if step == "until stopped":
+                while not should_stop():
+                    threading.Event().wait(0.001)
+                step = Finished("cancelled")
+            yield step
+
+    def start(self):
+        self.engine.start(self.events.put)
+        return self
+
+    def next(self):
+        return self.events.get(timeout=PATIENCE_S)
+
+    def until_ready(self):
+        while not isinstance(event := self.next(), ModelReady):
+            assert isinstance(event, LoadProgress)
+        return event
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    toy = Toy(monkeypatch)
+    yield toy
+    toy.gate.set()
+    toy.engine.close()
+    assert not toy.engine._thread.is_alive()
+
+
+def test_loading_tells_progress_then_the_model(toy):
+    toy.start()
+    assert [toy.next() for _ in range(3)] == [
+        LoadProgress(1, 2),
+        LoadProgress(2, 2),
+        ModelReady("toy", True, False, 70, 128, weights_bytes=2),
+    ]
+
+
+def test_a_turn_is_told_in_order(toy):
+    script = [TextDelta("Hel"), TextDelta("lo"), Finished("stop")]
+    toy.turns = [script, script]
+    toy.start().until_ready()
+    toy.engine.submit(HELLO)
+    toy.engine.submit(HELLO)
+    assert [toy.next() for _ in range(6)] == script * 2
+
+
+def test_pain_45_one_thread_loads_and_generates(toy):
+    toy.turns = [[Finished("stop")], [Finished("stop")]]
+    toy.start().until_ready()
+    for _ in range(2):
+        toy.engine.submit(HELLO)
+        toy.next()
+    assert len(toy.threads) == 1
+    assert threading.get_ident() not in toy.threads
+
+
+def test_only_what_was_chosen_is_asked_for(toy):
+    toy.turns = [[Finished("stop")]] * 2
+    toy.start().until_ready()
+    toy.engine.submit(HELLO)
+    toy.engine.submit(replace(HELLO, image_tokens=560, thinking=True, temperature=0.0, seed=0))
+    toy.next(), toy.next()
+    assert toy.asked[0] == (HELLO.messages, {"thinking": False})
+    assert toy.asked[1][1] == {"image_tokens": 560, "thinking": True, "temperature": 0.0, "seed": 0}
+
+
+def test_a_turn_submitted_while_loading_waits(toy):
+    toy.gate.clear()
+    toy.turns = [[Finished("stop")]]
+    toy.start()
+    toy.engine.submit(HELLO)
+    assert toy.next() == LoadProgress(1, 2)
+    assert toy.events.empty()
+    toy.gate.set()
+    toy.until_ready()
+    assert toy.next() == Finished("stop")
+
+
+def test_stop_ends_the_running_turn_and_no_later_one(toy):
+    toy.turns = [[TextDelta("on and on"), "until stopped"], [TextDelta("new"), Finished("stop")]]
+    toy.start().until_ready()
+    toy.engine.submit(HELLO)
+    assert toy.next() == TextDelta("on and on")
+    toy.engine.stop()
+    toy.engine.submit(HELLO)
+    assert [toy.next() for _ in range(3)] == [
+        Finished("cancelled"),
+        TextDelta("new"),
+        Finished("stop"),
+    ]
+
+
+def test_stop_ends_waiting_turns_at_once(toy):
+    toy.gate.clear()
+    toy.start()
+    toy.engine.submit(HELLO)
+    toy.engine.submit(HELLO)
+    assert toy.next() == LoadProgress(1, 2)
+    toy.engine.stop()
+    assert [toy.next(), toy.next()] == [Finished("cancelled")] * 2
+    toy.gate.set()
+    toy.until_ready()
+    assert toy.asked == []
+
+
+def test_a_failed_turn_is_told_and_the_next_one_answered(toy):
+    error = ContextFullError("too long", "start anew")
+    toy.turns = [[TextDelta("a"), error], [Finished("stop")]]
+    toy.start().until_ready()
+    toy.engine.submit(HELLO)
+    toy.engine.submit(HELLO)
+    assert [toy.next() for _ in range(3)] == [
+        TextDelta("a"),
+        Failed("ContextFullError", "too long", "start anew", 6),
+        Finished("stop"),
+    ]
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), MemoryError(), ValueError()])
+def test_no_error_kills_the_thread(toy, error):
+    toy.turns = [[error], [Finished("stop")]]
+    toy.start().until_ready()
+    toy.engine.submit(HELLO)
+    toy.engine.submit(HELLO)
+    assert isinstance(toy.next(), Failed)
+    assert toy.next() == Finished("stop")
+
+
+def test_a_turn_that_just_ends_is_a_failure(toy):
+    toy.turns = [[TextDelta("a")]]
+    toy.start().until_ready()
+    toy.engine.submit(HELLO)
+    toy.next()
+    assert toy.next() == failure(EngineError("the answer broke off without a word why"))
+
+
+def test_nothing_is_told_after_the_end_of_a_turn(toy):
+    toy.turns = [[Finished("stop"), TextDelta("afterthought")], [Finished("length")]]
+    toy.start().until_ready()
+    toy.engine.submit(HELLO)
+    toy.engine.submit(HELLO)
+    assert [toy.next(), toy.next()] == [Finished("stop"), Finished("length")]
+
+
+def test_without_a_model_every_turn_tells_why(toy):
+    toy.load_error = ModelNotFoundError("no such model", "name another")
+    told = Failed("ModelNotFoundError", "no such model", "name another", 3)
+    toy.start()
+    assert toy.next() == LoadProgress(1, 2)
+    assert toy.next() == told
+    for _ in range(2):
+        toy.engine.submit(HELLO)
+        assert toy.next() == told
+
+
+def test_close_leaves_a_load_at_its_next_step(toy):
+    toy.gate.clear()
+    toy.start()
+    toy.next()
+    closer = threading.Thread(target=toy.engine.close)
+    closer.start()
+    toy.gate.set()
+    closer.join(PATIENCE_S)
+    assert not toy.engine._thread.is_alive()
+    assert toy.events.empty()
+
+
+def test_close_ends_a_running_turn_silently(toy):
+    toy.turns = [[TextDelta("a"), "until stopped"]]
+    toy.start().until_ready()
+    toy.engine.submit(HELLO)
+    toy.next()
+    toy.engine.close()
+    assert not toy.engine._thread.is_alive()
+    assert toy.events.empty()
+
+
+def test_close_before_start_does_nothing():
+    Engine("toy").close()
+
+
+def test_a_listener_that_raises_is_left_alone(toy, caplog):
+    heard = []
+
+    def listener(event):
+        heard.append(event)
+        raise RuntimeError("gone")
+
+    toy.engine.start(listener)
+    toy.engine._thread.join(PATIENCE_S)
+    assert heard == [LoadProgress(1, 2)]
+    assert "the listener is gone" in caplog.text
+
+
+def test_errors_become_events_with_their_exit_code():
+    told = failure(AttachmentError("cat.png is empty", "attach another"))
+    assert told == Failed("AttachmentError", "cat.png is empty", "attach another", 5)
+    assert failure(MemoryError()).exit_code == 4
+    unexpected = failure(ZeroDivisionError("division by zero"))
+    assert (unexpected.kind, unexpected.exit_code) == ("EngineError", 1)
+    assert "ZeroDivisionError: division by zero" in unexpected.message
+
+
+class TestFakeEngine:
+    def test_plays_its_script(self):
+        fake, heard = FakeEngine([[TextDelta("a"), Finished("stop")]]), []
+        fake.start(heard.append)
+        fake.submit(HELLO)
+        assert heard == [DEMO_READY, TextDelta("a"), Finished("stop")]
+        assert fake.requests == [HELLO]
+
+    def test_leaves_a_turn_open_until_told_to_stop(self):
+        fake, heard = FakeEngine([[TextDelta("a")]]), []
+        fake.start(heard.append)
+        fake.submit(HELLO)
+        fake.tell(TextDelta("b"))
+        fake.stop()
+        fake.stop()
+        assert heard[1:] == [TextDelta("a"), TextDelta("b"), Finished("cancelled")]
+
+    def test_turns_wait_for_the_model(self):
+        fake, heard = FakeEngine([[Finished("stop")]], loading=[LoadProgress(1, 2)]), []
+        fake.start(heard.append)
+        fake.submit(HELLO)
+        fake.tell(DEMO_READY)
+        assert heard == [LoadProgress(1, 2), DEMO_READY, Finished("stop")]
+
+    def test_without_a_model_every_turn_tells_why(self):
+        failed = Failed("WeightsError", "torn")
+        fake, heard = FakeEngine(loading=[failed]), []
+        fake.start(heard.append)
+        fake.submit(HELLO)
+        assert heard == [failed, failed]
+
+    def test_is_silent_when_closed(self):
+        fake, heard = FakeEngine([[TextDelta("a")]]), []
+        fake.start(heard.append)
+        fake.submit(HELLO)
+        fake.close()
+        fake.tell(TextDelta("b"))
+        assert heard == [DEMO_READY, TextDelta("a")]
+
+
+def test_the_real_model_answers_on_the_engines_thread():
+    """PAINS 45 with MLX itself: what is loaded on one thread is asked on the same."""
+    events: Queue = Queue()
+    engine = Engine("pocket")
+    engine.start(events.put)
+    engine.submit(replace(HELLO, max_tokens=4, temperature=0.0))
+    heard = []
+    while not heard or not isinstance(heard[-1], Finished | Failed):
+        heard.append(events.get(timeout=60))
+    engine.close()
+    assert isinstance(heard[-1], Finished), heard[-1]
+    ready = next(event for event in heard if isinstance(event, ModelReady))
+    assert ready.is_demo and ready.sees and ready.hears and ready.weights_bytes > 0
