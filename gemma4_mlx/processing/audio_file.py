@@ -65,7 +65,10 @@ def _read(part: AudioPart) -> tuple[np.ndarray, int]:
     """Samples as float32 [samples, channels]."""
     if not isinstance(part.source, str | Path):
         if not part.sampling_rate or part.sampling_rate < 0:
-            raise AttachmentError(f"{part.name}: samples need their sampling rate, in Hz")
+            raise AttachmentError(
+                f"{part.name}: samples need their sampling rate, in Hz",
+                "for example sampling_rate=16000",
+            )
         return _channels_last(np.asarray(part.source), part.name), part.sampling_rate
     with _open(Path(part.source), part.name) as file:
         _check_duration(file.frames / file.samplerate, part.name)
@@ -112,7 +115,8 @@ def _channels_last(samples: np.ndarray, name: str) -> np.ndarray:
         return samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
     if samples.dtype.kind != "f":
         raise AttachmentError(
-            f"{name} is an array of {samples.dtype}, expected floats in -1..1, int16 or int32"
+            f"{name} is an array of {samples.dtype}, expected floats in -1..1, int16 or int32",
+            "convert it to float32 in -1..1",
         )
     return samples.astype(np.float32)
 

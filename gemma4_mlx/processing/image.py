@@ -4,7 +4,7 @@ Reference: transformers `models/gemma4/image_processing_pil_gemma4.py`
 (`Gemma4ImageProcessorPil`).
 Differs: patches are padded to the largest picture of the turn, not to the budget. Pixels equal
 the reference's Pillow variant bit for bit; its torchvision variant rounds its bicubic filter
-otherwise and is up to one level of 255 away.
+otherwise and is up to two levels of 255 away.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ MAX_PIXELS = 178_956_970
 """The largest picture that is opened: a larger one is an error and not minutes of swapping."""
 
 SUPPORTED_IMAGES = "PNG, JPEG, WebP, GIF (first frame), BMP, TIFF, HEIC"
-_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "DIB", "TIFF")
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 _HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
 _ORIENTATION_TAG = 0x0112
 _SIDEWAYS = {5, 6, 7, 8}
@@ -56,7 +56,8 @@ def read_image_size(source: Any, *, name: str) -> tuple[int, int]:
     with _as_attachment_errors(name):
         image = _open(source, name)
         width, height = image.size
-        sideways = image.getexif().get(_ORIENTATION_TAG) in _SIDEWAYS
+        # Not image.getexif(): for PNG that decodes the picture, to look for EXIF after it.
+        sideways = Image.Image.getexif(image).get(_ORIENTATION_TAG) in _SIDEWAYS
         return (height, width) if sideways else (width, height)
 
 
@@ -97,7 +98,8 @@ def _open(source: Any, name: str) -> Image.Image:
         image = _open_file(Path(source), name)
     else:
         raise AttachmentError(
-            f"{name}: a picture must be a path or a PIL image, not {type(source).__name__}"
+            f"{name}: a picture must be a path or a PIL image, not {type(source).__name__}",
+            "for an array, PIL.Image.fromarray(array)",
         )
     if image.width * image.height > MAX_PIXELS:
         raise _too_large(name, f"{image.width} x {image.height} pixels")

@@ -24,8 +24,8 @@ _KAISER_BETA = 9.5
 _CUTOFF = 0.952
 """Middle of the falling edge, as a share of the lower Nyquist frequency; it ends below 1."""
 
-_BLOCK = 4096
-"""Output samples computed at a time, to bound memory."""
+_GROUP = 128
+"""Output samples computed by one matrix product."""
 
 
 def resampled_length(length: int, rate: int, new_rate: int) -> int:
@@ -48,24 +48,38 @@ def resample(samples: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
         return samples.astype(np.float32, copy=False)
     common = math.gcd(rate, new_rate)
     up, down = new_rate // common, rate // common
-    filters = _filters(up, down)
-    reach = filters.shape[1] // 2
+    repeat = -(-_GROUP // up)
     length = resampled_length(len(samples), rate, new_rate)
-    padded = np.zeros(reach + (length * down) // up + reach + 2, np.float32)
-    kept = samples[: len(padded) - reach]
-    padded[reach : reach + len(kept)] = kept
-    windows = np.lib.stride_tricks.sliding_window_view(padded, filters.shape[1])
-    output = np.empty(length, np.float32)
-    for phase in range(min(up, length)):
-        first = phase * down // up
-        starts = windows[first::down][: len(range(phase, length, up))]
-        output[phase::up] = _filtered(starts, filters[phase])
-    return output
+    periods = -(-length // (up * repeat))
+    padded = _padded(samples, up, down, periods * repeat)
+    output = np.empty((periods, up * repeat), np.float32)
+    for first in range(0, up * repeat, _GROUP):
+        group = np.arange(first, min(first + _GROUP, up * repeat))
+        start, matrix = _group_matrix(group, up, down)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, len(matrix))
+        frames = windows[start :: down * repeat][:periods]
+        output[:, first : first + len(group)] = np.ascontiguousarray(frames) @ matrix
+    return output.reshape(-1)[:length]
 
 
-def _filtered(windows: np.ndarray, taps: np.ndarray) -> np.ndarray:
-    blocks = [windows[i : i + _BLOCK] @ taps for i in range(0, len(windows), _BLOCK)]
-    return np.concatenate(blocks)
+def _padded(samples: np.ndarray, up: int, down: int, periods: int) -> np.ndarray:
+    """The samples between enough silence for the filter to reach into."""
+    taps = _filters(up, down).shape[1]
+    padded = np.zeros(periods * down + 2 * taps, np.float32)
+    kept = samples[: len(padded) - taps // 2]
+    padded[taps // 2 : taps // 2 + len(kept)] = kept
+    return padded
+
+
+def _group_matrix(group: np.ndarray, up: int, down: int) -> tuple[int, np.ndarray]:
+    """Where the inputs of some consecutive output samples start, and their filters as columns."""
+    filters = _filters(up, down)
+    taps = filters.shape[1]
+    starts = group * down // up
+    matrix = np.zeros((starts[-1] - starts[0] + taps, len(group)), np.float32)
+    for column, (sample, start) in enumerate(zip(group, starts - starts[0], strict=True)):
+        matrix[start : start + taps, column] = filters[sample % up]
+    return int(starts[0]), matrix
 
 
 @lru_cache(maxsize=8)
@@ -79,7 +93,13 @@ def _filters(up: int, down: int) -> np.ndarray:
     reach = math.ceil(_HALF_WIDTH / ratio) + 1
     fractions = (np.arange(up) * down % up) / up
     distance = np.arange(-reach, reach + 1)[None, :] - fractions[:, None]
-    position = distance * ratio / _HALF_WIDTH
-    window = np.i0(_KAISER_BETA * np.sqrt(np.clip(1 - position**2, 0, None)))
-    taps = np.sinc(distance * ratio * _CUTOFF) * np.where(np.abs(position) <= 1, window, 0)
+    window = np.interp(np.abs(distance) * (ratio / _HALF_WIDTH), *_kaiser_window(), right=0)
+    taps = np.sinc(distance * (ratio * _CUTOFF)) * window
     return (taps / taps.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _kaiser_window() -> tuple[np.ndarray, np.ndarray]:
+    """The window's falling half, as a table: places from 0 to 1, and its height there."""
+    places = np.linspace(0, 1, 16385)
+    return places, np.i0(_KAISER_BETA * np.sqrt(1 - places**2))

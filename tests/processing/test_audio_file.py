@@ -1,0 +1,170 @@
+"""Every kind of clip becomes mono samples, or one clear error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from gemma4_mlx.errors import AttachmentError
+from gemma4_mlx.messages import AudioPart
+from gemma4_mlx.processing.audio import prepare_audio, stack_audio
+from gemma4_mlx.processing.audio_file import read_audio, read_audio_length
+from gemma4_mlx.processing.settings import AudioSettings
+from tests.processing.patterns import chirp, clips
+
+SETTINGS = AudioSettings()
+
+
+def part(source: Any, rate: int | None = None) -> AudioPart:
+    return AudioPart(source, rate, name="clip")
+
+
+def saved(tmp_path: Path, suffix: str, samples: np.ndarray, **options: Any) -> Path:
+    path = tmp_path / f"clip{suffix}"
+    soundfile.write(path, samples, **options)
+    return path
+
+
+FILES = {
+    "wav 16 bit": (".wav", {"subtype": "PCM_16"}, 1e-4),
+    "wav 24 bit": (".wav", {"subtype": "PCM_24"}, 1e-6),
+    "wav float": (".wav", {"subtype": "FLOAT"}, 1e-7),
+    "wav 8 bit": (".wav", {"subtype": "PCM_U8"}, 2e-2),
+    "flac": (".flac", {}, 1e-4),
+    "aiff": (".aiff", {}, 1e-4),
+    "ogg": (".ogg", {}, 0.1),
+    "mp3": (".mp3", {}, 0.15),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_pain_10_files_are_read(tmp_path: Path, kind: str) -> None:
+    suffix, options, tolerance = FILES[kind]
+    path = saved(tmp_path, suffix, chirp(24000), samplerate=24000, **options)
+    samples, rate = read_audio(part(path))
+    assert rate == 24000
+    assert samples.dtype == np.float32
+    assert abs(len(samples) - 24000) < 2400
+    if len(samples) == 24000:
+        assert np.abs(samples - chirp(24000)).max() < tolerance
+    assert read_audio_length(part(path)) == (len(samples), 24000)
+
+
+def test_channels_are_averaged(tmp_path: Path) -> None:
+    stereo = np.stack([chirp(16000), np.zeros(16000)], axis=1)
+    path = saved(tmp_path, ".wav", stereo, samplerate=16000, subtype="FLOAT")
+    for source in (part(path), part(stereo, 16000)):
+        np.testing.assert_allclose(read_audio(source)[0], chirp(16000) / 2, atol=1e-6)
+
+
+BAD_SAMPLES = {
+    "nan": (np.array([0.0, np.nan] * 400), 16000, "not numbers"),
+    "infinite": (np.full(800, np.inf), 16000, "not numbers"),
+    "empty": (np.zeros(0), 16000, "no samples"),
+    "no channels": (np.zeros((800, 0)), 16000, "no samples"),
+    "too short": (np.zeros(160), 16000, "too short"),
+    "too short at 48 kHz": (np.zeros(480), 48000, "too short"),
+    "too long": (np.zeros(480_001), 16000, "longer than 30 s .* a later version splits it"),
+    "too long at 8 kHz": (np.zeros(240_001), 8000, "longer than 30 s"),
+    "unscaled": (np.full(800, 20000.0), 16000, "expected -1 to 1"),
+    "channels first": (np.zeros((2, 800)), 16000, "channels"),
+    "three axes": (np.zeros((2, 2, 2)), 16000, "shape"),
+    "bytes": (np.zeros(800, np.uint8), 16000, "uint8"),
+    "no rate": (np.zeros(800), None, "sampling rate"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_SAMPLES)
+def test_bad_samples_are_attachment_errors(kind: str) -> None:
+    samples, rate, message = BAD_SAMPLES[kind]
+    with pytest.raises(AttachmentError, match=message) as error:
+        prepare_audio(part(samples, rate), SETTINGS)
+    assert "clip" in error.value.message
+    assert error.value.hint
+    assert error.value.exit_code == 5
+
+
+@pytest.mark.parametrize("length", [161, 480_000])
+def test_shortest_and_longest_clip(length: int) -> None:
+    clip = prepare_audio(part(np.zeros(length), 16000), SETTINGS)
+    assert clip.tokens == {161: 1, 480_000: 750}[length]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "0 bytes"),
+        (b"not a clip", "known type"),
+        (b"\0\0\0\x18ftypM4A \0\0\0\0", "known type"),
+        (b"RIFF\x24\0\0\0WAVEfmt ", "known type"),
+    ],
+    ids=["empty", "text", "m4a", "header"],
+)
+def test_bad_files_are_attachment_errors(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "clip.wav"
+    path.write_bytes(content)
+    for read in (read_audio, read_audio_length):
+        with pytest.raises(AttachmentError, match=message) as error:
+            read(part(path))
+        assert error.value.hint
+
+
+def test_nan_in_a_file(tmp_path: Path) -> None:
+    samples = np.full(800, np.nan, np.float32)
+    path = saved(tmp_path, ".wav", samples, samplerate=16000, subtype="FLOAT")
+    with pytest.raises(AttachmentError, match="not numbers"):
+        read_audio(part(path))
+
+
+def test_long_file_is_refused_before_it_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(tmp_path, ".wav", np.zeros(8000 * 31), samplerate=8000)
+    monkeypatch.delattr(soundfile.SoundFile, "read")
+    for read in (read_audio, read_audio_length):
+        with pytest.raises(AttachmentError, match=r"31\.0 s") as error:
+            read(part(path))
+        assert "30 s" in error.value.hint
+
+
+def test_missing_file_folder_and_permission(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path, message in ((tmp_path / "no.wav", "no such file"), (tmp_path, "is a folder")):
+        with pytest.raises(AttachmentError, match=message):
+            read_audio(part(path))
+
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(AttachmentError, match="Permission denied") as error:
+        read_audio(part(tmp_path / "clip.wav"))
+    assert "permissions" in error.value.hint
+
+
+def test_clips_of_different_length_are_padded_not_mixed() -> None:
+    prepared = [prepare_audio(part(samples, 16000), SETTINGS) for samples in clips().values()]
+    features, mask = stack_audio(prepared)
+    assert features.shape == (*mask.shape, 128)
+    assert mask.dtype == bool
+    for index, clip in enumerate(prepared):
+        count = len(clip.mask)
+        np.testing.assert_array_equal(features[index, :count], clip.input_features)
+        np.testing.assert_array_equal(mask[index, :count], clip.mask)
+        assert not mask[index, count:].any()
+        assert not features[index, count:].any()
+
+
+def test_digest_tells_clips_apart() -> None:
+    samples = chirp(16000)
+    digests = [
+        prepare_audio(part(source, rate), SETTINGS).sha256
+        for source, rate in ((samples, 16000), (samples, 24000), (-samples, 16000))
+    ]
+    assert len(set(digests)) == 3
+    assert prepare_audio(part(samples.copy(), 16000), SETTINGS).sha256 == digests[0]
