@@ -46,6 +46,7 @@ class Answer:
         self._calls: list[ToolCall] = []
         self._media: list[MediaReceipt] = []
         self._printed = 0  # characters of the text
+        self._is_thinking = False
 
     def tell(self, events: Iterable[Event]) -> None:
         """Take a whole turn."""
@@ -58,6 +59,7 @@ class Answer:
                     self._notes.status(f"reading {done} of {total} tokens" if done < total else "")
                 case ThoughtDelta(text):
                     self._thought += text
+                    self._is_thinking = True
                     self._notes.aside(text.translate(_CONTROLS))
                 case TextDelta(text):
                     self._text += text
@@ -69,7 +71,7 @@ class Answer:
 
     def end(self, finished: Finished) -> None:
         """Print what is left; the answer ends in one newline, however many the model wrote."""
-        self._notes.status("")
+        self._end_thought()
         if self._as_json:
             click.echo(json.dumps(self._json(finished), ensure_ascii=False))
         elif self._printed or finished.reason != "cancelled":
@@ -83,11 +85,16 @@ class Answer:
     def _print(self) -> None:
         ready = self._text.rstrip("\n")[self._printed :]
         if ready and not self._as_json:
-            if self._thought and not self._printed:
-                self._notes.aside("\n\n")
+            self._end_thought()
             shown = ready.translate(_CONTROLS) if self._is_on_terminal else ready
             click.echo(shown, nl=False)
             self._printed += len(ready)
+
+    def _end_thought(self) -> None:
+        self._notes.status("")
+        if self._is_thinking:
+            self._notes.aside("\n\n")
+            self._is_thinking = False
 
     def _json(self, finished: Finished) -> dict[str, Any]:
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 import click
@@ -27,6 +28,7 @@ class Notes:
 
     def status(self, text: str) -> None:
         """Replace the line that tells what is going on; an empty one takes it away."""
+        text = text[: shutil.get_terminal_size().columns - 1]  # one that wraps would stay
         if self._is_watched and text != self._status:
             blank = " " * len(self._status)
             click.echo(f"\r{blank}\r{text}", err=True, nl=False)
