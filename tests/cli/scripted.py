@@ -44,8 +44,9 @@ SCRIPTS: dict[str, Iterable[str]] = {
     "endless": cycle([WORD]),
     "slow": cycle([WORD]),
 }
-SIGNAL_FILE = "GEMMA4_TEST_LOADING"
-"""Names a file that "hang" makes once it loads; it then loads until it is interrupted."""
+SIGNAL_FILE = "GEMMA4_TEST_SIGNAL_FILE"
+"""Names a file that is made when "hang" begins to load, which takes it a minute, or "slow" to
+write, which takes it ever so long."""
 
 
 class ScriptedProcessor:
@@ -63,18 +64,25 @@ class ScriptedProcessor:
 def generate(name: str, max_tokens: int) -> Iterator[int]:
     tokens = (token for piece in SCRIPTS[name] for token in TOKENIZER.spell(piece))
     for token, _ in zip(tokens, range(max_tokens), strict=False):
-        time.sleep(0.001 if name == "slow" else 0)
         yield token
+        if name == "slow":
+            signal()
+            time.sleep(0.001)
 
 
 def fail(name: str) -> None:
     if name == "hang":
-        Path(os.environ[SIGNAL_FILE]).touch()
+        signal()
         time.sleep(60)
     if hasattr(errors, name):
         raise getattr(errors, name)("It broke.", "mend it")
     if name == "RuntimeError":
         raise RuntimeError("a fault")
+
+
+def signal() -> None:
+    if path := os.environ.get(SIGNAL_FILE):
+        Path(path).touch()
 
 
 def replacements(name: str) -> dict[Any, dict[str, Any]]:
