@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import statistics
 import subprocess
 import sys
@@ -18,11 +19,13 @@ class Run:
     Attributes:
         first_output_s: from the start of the process to the first byte on its stdout.
         total_s: from the start of the process to its end.
+        cpu_s: what it used of the processors, which other programs do not lengthen.
         output: everything it wrote to stdout.
     """
 
     first_output_s: float
     total_s: float
+    cpu_s: float
     output: str
 
 
@@ -48,9 +51,9 @@ class Figure:
         return {
             "name": self.name,
             "unit": self.unit,
-            "min": min(self.values),
-            "median": self.median,
-            "max": max(self.values),
+            "min": round(min(self.values), 4),
+            "median": round(self.median, 4),
+            "max": round(max(self.values), 4),
             "runs": len(self.values),
         }
 
@@ -66,6 +69,7 @@ def gemma4(*arguments: str) -> list[str]:
 
 def run(command: Sequence[str]) -> Run:
     """Run a command to its end; a failed one ends the benchmark."""
+    cpu_before_s = children_cpu_s()
     started = time.perf_counter()
     process = subprocess.Popen(
         command,
@@ -81,7 +85,14 @@ def run(command: Sequence[str]) -> Run:
     total_s = time.perf_counter() - started
     if process.returncode != 0:
         sys.exit(f"{complaint.decode()}\nerror: {command} ended with {process.returncode}")
-    return Run(first_output_s, total_s, (first + rest).decode())
+    cpu_s = children_cpu_s() - cpu_before_s
+    return Run(first_output_s, total_s, cpu_s, (first + rest).decode())
+
+
+def children_cpu_s() -> float:
+    """Processor time of all child processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def repeat(command: Sequence[str], count: int, report: Callable[[Run], None]) -> None:
