@@ -163,7 +163,23 @@ class Sampler:
 
 
 def _best(scores: mx.array, k: int) -> mx.array:
-    """Ids [B, k] of the k best of scores [B, V], in no order."""
+    """Ids [B, k] of the k best of scores [B, V], in no order.
+
+    The k best stand in the k blocks with the best maxima. Looking there alone partitions about
+    2 * sqrt(V * k) scores, not all V of them.
+    """
+    batch, vocabulary = scores.shape
+    size = 1 << (math.isqrt(vocabulary // k).bit_length() - 1)
+    if size == 1 or vocabulary % size:
+        return _partition(scores, k)
+    blocks = scores.reshape(batch, -1, size)
+    chosen = _partition(blocks.max(axis=-1), k)[..., None]  # [B, k, 1]
+    ids = (chosen * size + mx.arange(size)).reshape(batch, -1)
+    inside = mx.take_along_axis(blocks, chosen, axis=1).reshape(batch, -1)
+    return mx.take_along_axis(ids, _partition(inside, k), axis=-1)
+
+
+def _partition(scores: mx.array, k: int) -> mx.array:
     return mx.argpartition(-scores, k - 1, axis=-1)[:, :k]
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemma4_mlx.errors import ConfigError, UsageError
-from gemma4_mlx.sampling import Sampler, SamplingParams
+from gemma4_mlx.sampling import Sampler, SamplingParams, _best
 
 PUBLISHED = {"do_sample": True, "temperature": 1.0, "top_k": 64, "top_p": 0.95}
 
@@ -73,6 +73,19 @@ def test_something_is_always_left_to_choose(logits, top_k, top_p, min_p):
     probabilities = sampled_probabilities(logits, SamplingParams(1.0, top_k, top_p, min_p))
     assert probabilities.sum() == pytest.approx(1, abs=1e-5)
     assert probabilities.argmax() == int(np.argmax(logits))
+
+
+@pytest.mark.parametrize("vocabulary", [2, 97, 1024, 1025, 4096, 262144])
+@pytest.mark.parametrize("k", [1, 2, 40, 64, 1000])
+@pytest.mark.parametrize("levels", [3, 10**9])  # few: many ties
+def test_the_best_are_found_whatever_the_size(vocabulary, k, levels):
+    k = min(k, vocabulary - 1)
+    scores = np.random.default_rng(k).integers(-levels, levels, (2, vocabulary)).astype(np.float32)
+    scores[:, ::5] = -np.inf
+    ids = np.array(_best(mx.array(scores), k))
+    assert all(len(set(row)) == k for row in ids)
+    found = np.sort(np.take_along_axis(scores, ids, axis=-1), axis=-1)
+    np.testing.assert_array_equal(found, np.sort(scores, axis=-1)[:, -k:])
 
 
 def test_pain_37_draws_follow_the_distribution():
