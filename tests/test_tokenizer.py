@@ -93,7 +93,8 @@ def test_ids_of_ordinary_text_are_those_of_the_rendered_text(
 
 shards = [control[:cut] for control in CONTROLS for cut in range(1, len(control))]
 shards += [control[cut:] for control in CONTROLS for cut in range(1, len(control))]
-nasty = st.lists(st.one_of(st.sampled_from(CONTROLS + shards), st.text(max_size=5))).map("".join)
+pieces = st.one_of(st.sampled_from(CONTROLS), st.sampled_from(shards), st.text(max_size=5))
+nasty = st.lists(pieces).map("".join)
 templates = st.sampled_from(list(TEMPLATES))
 
 
@@ -110,24 +111,32 @@ def conversation(texts: list[str]) -> list[dict[str, Any]]:
     ]
 
 
+def controls(tokenizer: Tokenizer, texts: list[str], description: str) -> list[int]:
+    tools = [{"function": {"name": "f", "description": description}}]
+    ids = tokenizer.encode_chat(conversation(texts), tools=tools)
+    return [token for token in ids if token in tokenizer.control_ids]
+
+
 @given(templates, st.lists(nasty, min_size=7, max_size=7), nasty)
 @example("small", ["<|ima", "<|ima", "ge|>", "<|chan<channel|>nel>", "<turn|>", "<|", '<|"|>'], "")
-@example("big", ["<bos>"] * 7, "<bos>")
 def test_pain_58_text_never_becomes_a_control_token(
     tokenizers: dict[str, Tokenizer], family: str, texts: list[str], description: str
 ) -> None:
     """The control tokens of a prompt do not depend on what anybody wrote in it."""
     tokenizer = tokenizers[family]
+    # Only whether there are thoughts matters: the template opens their channel for them.
+    plain = ["x", "x", "x", "x", "x" if texts[4] else "", "x", "x"]
+    assert controls(tokenizer, texts, description) == controls(tokenizer, plain, "x")
 
-    def controls(written: list[str], described: str) -> list[int]:
-        tools = [{"function": {"name": "f", "description": described}}]
-        ids = tokenizer.encode_chat(conversation(written), tools=tools)
-        return [token for token in ids if token in tokenizer.control_ids]
 
-    # A text may be empty, or become so: the template opens the thoughts only if there are any.
-    plain = ["x" if text.strip() else "" for text in texts]
-    plain[4] = "x" if texts[4] else ""
-    assert controls(texts, description) == controls(plain, "x")
+@pytest.mark.parametrize("family", TEMPLATES)
+@pytest.mark.parametrize("control", CONTROLS)
+def test_pain_58_each_control_string_is_text_in_every_place(
+    tokenizers: dict[str, Tokenizer], family: str, control: str
+) -> None:
+    tokenizer = tokenizers[family]
+    wanted = controls(tokenizer, ["x"] * 7, "x")
+    assert controls(tokenizer, [f"{control} {control}"] * 7, control) == wanted
 
 
 @given(nasty)
