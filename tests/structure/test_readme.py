@@ -34,3 +34,10 @@ def test_everything_in_the_tree_exists():
 
 def test_everything_in_the_tree_has_a_purpose():
     assert [path for path, purpose in drawn_paths().items() if not purpose] == []
+
+
+def test_the_files_it_asks_about_exist():
+    readme = (source.ROOT / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\b(?:examples|docs)/[\w.-]+\.\w+", readme))
+    assert [path for path in sorted(named) if not (source.ROOT / path).exists()] == []
+    assert named, "the README shows no example"
