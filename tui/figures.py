@@ -50,13 +50,16 @@ def reading(progress: PromptProgress) -> str:
     return f"reading the prompt, {progress.done} of {tokens(progress.total)}"
 
 
-def receipt(media: MediaReceipt) -> str:
-    """What one attachment cost, and what the model saw of it."""
+def receipt(media: MediaReceipt, *, expected: int | None) -> str:
+    """What one attachment cost, and what the model saw of it; a surprise is named."""
+    cost = tokens(media.tokens)
+    if expected not in (None, media.tokens):
+        cost += f" (expected {expected})"
     if media.kind == "audio":
-        return f"{tokens(media.tokens)} · {seconds(media.seconds)}"
+        return f"{cost} · {seconds(media.seconds)}"
     given = pixels(media.width, media.height)
     seen = pixels(media.seen_width, media.seen_height)
-    return f"{tokens(media.tokens)} · {given} seen as {seen} · budget {media.image_tokens}"
+    return f"{cost} · {given} seen as {seen} · budget {media.image_tokens}"
 
 
 def stats(finished: Finished) -> str:

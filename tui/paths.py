@@ -29,14 +29,15 @@ def split_paths(text: str) -> list[Path]:
     paths = []
     for line in filter(None, map(str.strip, text.splitlines())):
         whole = resolve(line)
-        paths += [whole] if whole.exists() else [resolve(word) for word in _words(line)]
+        paths += [whole] if exists(whole) else [resolve(word) for word in _words(line)]
     return paths
 
 
 def media_paths(text: str) -> list[Path]:
     """The files that pasted text names, or none unless all of it is names of media files."""
     paths = split_paths(text)
-    return paths if all(path.is_file() and media_kind(path) for path in paths) else []
+    are_media = (exists(path) and path.is_file() and media_kind(path) for path in paths)
+    return paths if all(are_media) else []
 
 
 def media_kind(path: Path) -> Kind | None:
@@ -47,6 +48,14 @@ def media_kind(path: Path) -> Kind | None:
     return "audio" if suffix in AUDIO_SUFFIXES else None
 
 
+def exists(path: Path) -> bool:
+    """Whether there is such a file; no for what cannot be a name at all."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long, or with a null character: it is prose
+        return False
+
+
 def resolve(name: str) -> Path:
     """One file: `~` and file:// expanded, odd spaces forgiven when just one file fits."""
     if name.startswith("file://"):
@@ -54,7 +63,7 @@ def resolve(name: str) -> Path:
     path = Path(name)
     if name.startswith("~"):
         path = _expand_home(path)
-    return path if _exists(path) else _same_name(path) or path
+    return path if exists(path) else _same_name(path) or path
 
 
 def _words(line: str) -> list[str]:
@@ -69,13 +78,6 @@ def _expand_home(path: Path) -> Path:
         return path.expanduser()
     except RuntimeError:  # ~nobody
         return path
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # a name too long, or with a null character: it is prose
-        return False
 
 
 def _same_name(path: Path) -> Path | None:

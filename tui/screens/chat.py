@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.message import Message
@@ -149,6 +150,14 @@ class ChatScreen(Screen[None]):
             self._transcript.scroll_page_up(animate=False)
         else:
             self._transcript.scroll_page_down(animate=False)
+
+    def on_key(self, event: events.Key) -> None:
+        """Whatever has the focus: who types wants to write."""
+        prompt = self._composer.prompt
+        if event.is_printable and event.character and self.focused is not prompt:
+            event.stop()
+            prompt.focus()
+            prompt.insert(event.character)
 
     def action_stop(self) -> None:
         """Stop the answer."""

@@ -12,7 +12,7 @@ from gemma4_mlx.events import ModelReady
 from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS, ImageTokens
 from tui import figures
 from tui.attachment import Attachment
-from tui.paths import Kind, split_paths
+from tui.paths import Kind, exists, split_paths
 from tui.widgets.attachment_row import AttachmentRow
 
 
@@ -108,7 +108,7 @@ class AttachmentList(VerticalScroll, can_focus=False):
         if not paths:
             raise UsageError(f"/{kind} needs the path of a file")
         for path in paths:
-            if not path.exists():
+            if not exists(path):
                 raise UsageError(f"no such file: {path}")
         self.add(Attachment(kind, path) for path in paths)
 
@@ -171,4 +171,4 @@ class AttachmentList(VerticalScroll, can_focus=False):
         image = row.holds.kind == "image"
         if not (self._model.sees if image else self._model.hears):
             sense = "see pictures" if image else "hear clips"
-            row.error = AttachmentError(f"{self._model.name} cannot {sense}")
+            row.error = AttachmentError(f"{row.holds.name}: {self._model.name} cannot {sense}")

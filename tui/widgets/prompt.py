@@ -70,8 +70,9 @@ class Prompt(TextArea):
         self._leaf = len(self._sent)
 
     def put(self, text: str) -> None:
-        """Replace what is written, and stand at its end."""
-        self.text = text
+        """Replace what is written, and stand at its end; `TextArea.Changed` is for the user's."""
+        with self.prevent(TextArea.Changed):
+            self.text = text
         self.move_cursor(self.document.end)
 
     def action_send(self) -> None:

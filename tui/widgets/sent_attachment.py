@@ -29,9 +29,7 @@ class SentAttachment(Static):
 
     def receive(self, receipt: MediaReceipt) -> None:
         """Show what the model got."""
-        expected = self.attachment.tokens()
-        surprise = f" (expected {expected})" if expected not in (None, receipt.tokens) else ""
-        self._show(figures.receipt(receipt) + surprise)
+        self._show(figures.receipt(receipt, expected=self.attachment.tokens()))
 
     def _show(self, facts: str) -> None:
         sign = figures.IMAGE_SIGN if self.attachment.kind == "image" else figures.AUDIO_SIGN

@@ -18,7 +18,7 @@ class Thoughts(Vertical, can_focus=True):
         done: whether the model has stopped thinking.
     """
 
-    BINDINGS = [Binding("enter,space,t", "fold", "Show or hide", id="thoughts.fold")]
+    BINDINGS = [Binding("enter", "fold", "Show or hide", id="thoughts.fold")]
 
     unfolded: reactive[bool] = reactive(False, toggle_class="-unfolded")
     done: reactive[bool] = reactive(False)

@@ -1,0 +1,130 @@
+"""Rows of the composer: files good and bad, pasted and typed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gemma4_mlx.engine import DEMO_READY, FakeEngine
+from gemma4_mlx.events import LoadProgress
+from tests.tui.driver import chatting, clip, picture
+
+
+async def test_a_pasted_path_is_attached(tmp_path):
+    async with chatting() as chat:
+        await chat.paste(str(picture(tmp_path)))
+        await chat.paste(f"'{clip(tmp_path, 'a voice.wav')}'")
+        assert [row.holds.name for row in chat.rows] == ["shapes.png", "a voice.wav"]
+        assert chat.prompt.text == ""
+
+
+async def test_other_pasted_text_is_inserted_once():
+    async with chatting() as chat:
+        await chat.paste("/help is a command\nhere it is text")
+        assert chat.prompt.text == "/help is a command\nhere it is text"
+        assert chat.rows == []
+
+
+def broken_jpeg(folder):
+    path = picture(folder, "broken.jpg", (800, 600))
+    path.write_bytes(path.read_bytes()[:1500])
+    return path
+
+
+def text_file(folder):
+    path = folder / "notes.png"
+    path.write_text("not a picture")
+    return path
+
+
+def empty_file(folder):
+    path = folder / "empty.wav"
+    path.touch()
+    return path
+
+
+BAD = {
+    "a truncated picture": (broken_jpeg, "image", "broken.jpg is damaged"),
+    "text": (text_file, "image", "notes.png is not a picture"),
+    "an empty clip": (empty_file, "audio", "empty.wav is empty"),
+    "a long clip": (lambda folder: clip(folder, seconds=31), "audio", "longer than 30 s"),
+    "a clip as a picture": (clip, "image", "voice.wav is not a picture"),
+    "a folder": (lambda folder: folder, "image", "is a folder"),
+}
+
+
+@pytest.mark.parametrize(("make", "kind", "said"), BAD.values(), ids=BAD)
+async def test_a_bad_file_is_told_on_its_row_and_not_sent(tmp_path, make, kind, said):
+    async with chatting(size=(100, 24)) as chat:
+        await chat.enter(f"/{kind} '{make(tmp_path)}'")
+        assert said in chat.text
+        assert chat.rows[0].error.hint in chat.text.replace("\n", " ")
+        await chat.enter("What is it?")
+        assert chat.engine.requests == []
+        assert chat.prompt.text == "What is it?"
+        assert "cannot be sent" in chat.lines[-1]
+        await chat.press("up", "right", "delete", "enter")
+        assert len(chat.engine.requests) == 1
+
+
+async def test_a_fault_of_a_decoder_is_told_on_the_row(tmp_path, monkeypatch):
+    def explode(*_, **__):
+        raise KeyError("plugin")
+
+    monkeypatch.setattr("gemma4_mlx.processing.image_file.open_image", explode)
+    async with chatting() as chat:
+        await chat.enter(f"/image {picture(tmp_path)}")
+        assert "KeyError: 'plugin'" in chat.text
+
+
+async def test_a_model_without_ears_refuses_clips_before_and_after_it_is_loaded(tmp_path):
+    async with chatting(FakeEngine(loading=[LoadProgress(1, 2)])) as chat:
+        await chat.enter(f"/audio {clip(tmp_path)}")
+        assert chat.rows[0].error is None
+        await chat.tell(replace(DEMO_READY, hears=False))
+        await chat.enter(f"/audio {clip(tmp_path)}")
+        await chat.enter(f"/image {picture(tmp_path)}")
+        errors = [row.error and row.error.message for row in chat.rows]
+        assert errors == ["voice.wav: pocket cannot hear clips"] * 2 + [None]
+
+
+async def test_the_cost_waits_for_the_checkpoints_own_budget(tmp_path):
+    async with chatting(FakeEngine(loading=[LoadProgress(1, 2)])) as chat:
+        await chat.enter(f"/image {picture(tmp_path)}")
+        assert chat.rows[0].holds.image_tokens is None
+        assert "and more" in chat.lines[-1]
+        await chat.tell(replace(DEMO_READY, image_tokens=70))
+        assert "63 tok" in chat.text
+        assert "[70]" in chat.text
+
+
+async def test_a_budget_chosen_before_the_model_is_there_stays(tmp_path):
+    async with chatting(FakeEngine(loading=[LoadProgress(1, 2)])) as chat:
+        await chat.enter(f"/image {picture(tmp_path)}")
+        await chat.press("up", "right", "right")
+        assert chat.rows[0].holds.image_tokens == 560
+        await chat.tell(DEMO_READY)
+        assert chat.rows[0].holds.image_tokens == 560
+
+
+async def test_names_are_shown_as_they_are(tmp_path):
+    async with chatting(size=(100, 24)) as chat:
+        await chat.enter(f"/image '{picture(tmp_path, '[red]x[b].png')}'")
+        assert "[red]x[b].png" in chat.text
+
+
+async def test_many_attachments_leave_room_for_the_conversation(tmp_path):
+    async with chatting(size=(60, 20)) as chat:
+        for number in range(12):
+            await chat.enter(f"/image {picture(tmp_path, f'{number}.png', (64, 64))}")
+        assert "11.png" in chat.text
+        assert chat.prompt.region.height == 3
+        assert chat.app.screen.query_one("Transcript").region.height >= 8
+
+
+async def test_the_row_of_a_narrow_window_keeps_budget_and_cost(tmp_path):
+    async with chatting(size=(60, 20)) as chat:
+        await chat.enter(f"/image {picture(tmp_path)}")
+        row = next(line for line in chat.lines if "shapes.png" in line)
+        assert "[280]" in row and "266 tok" in row and "✕" in row

@@ -1,0 +1,70 @@
+"""The first frame: quick, and without a model's libraries."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from gemma4_mlx.cli import ask
+from tui.cli import chat
+
+FIRST_FRAME = """
+import asyncio, sys
+from tui.app import ChatApp
+from gemma4_mlx.engine import FakeEngine
+
+async def main():
+    async with ChatApp(FakeEngine()).run_test() as pilot:
+        await pilot.pause()
+        assert pilot.app.screen.query("Prompt")
+
+asyncio.run(main())
+print(" ".join(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+HEAVY = {"mlx", "mlx_lm", "transformers", "torch", "tokenizers", "jinja2", "numpy", "PIL"}
+HEAVY |= {"soundfile", "huggingface_hub"}
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_the_first_frame_loads_nothing_heavy():
+    assert set(run(FIRST_FRAME).split()) & HEAVY == set()
+
+
+def test_the_help_loads_no_textual():
+    code = "import sys, tui.cli; print(' '.join(sys.modules))"
+    assert {"textual", "rich", "numpy", "mlx"} & set(run(code).split()) == set()
+
+
+def test_options_mean_the_same_as_those_of_ask():
+    theirs = {option.name: option for option in ask.params}
+    ours = {option.name: option for option in chat.params}
+    assert set(theirs) - set(ours) == {"prompt", "as_json"}
+    assert set(ours) <= set(theirs)
+    for name, option in ours.items():
+        other = theirs[name]
+        assert (option.opts, option.default, option.multiple) == (
+            other.opts,
+            other.default,
+            other.multiple,
+        )
+        assert option.type.to_info_dict() == other.type.to_info_dict()
+
+
+def test_without_a_terminal_the_chat_says_what_to_use():
+    result = CliRunner().invoke(chat, [])
+    assert result.exit_code == 2
+    assert "gemma4 ask" in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--image-tokens", "300"], ["--max-tokens", "0"], ["--top-p", "2"], ["x"]]
+)
+def test_wrong_options_are_usage_errors(arguments):
+    assert CliRunner().invoke(chat, arguments).exit_code == 2
