@@ -77,7 +77,8 @@ class Answer:
         elif self._printed or finished.reason != "cancelled":
             click.echo()
         for call in self._calls:
-            self._notes.always(f"note: the model called the tool {call.name!r}; it was given none")
+            name = call.name or "without a name"
+            self._notes.always(f"note: the model called a tool, {name}; it was given none")
         if finished.reason == "length":
             written = finished.usage.completion_tokens
             self._notes.always(f"note: the answer was cut off after {written} tokens")

@@ -20,7 +20,7 @@ from gemma4_mlx import errors, loading
 from gemma4_mlx import stream as stream_module
 from gemma4_mlx.cli import main
 from gemma4_mlx.inputs import ModelInputs
-from gemma4_mlx.messages import TextPart, parse_messages
+from gemma4_mlx.messages import parse_messages
 from tests.toys import ToyTokenizer
 
 TOKENIZER = ToyTokenizer()
@@ -50,13 +50,12 @@ write, which takes it ever so long."""
 
 
 class ScriptedProcessor:
-    """Prompts are the messages' text, with two slots for each attachment."""
+    """Prompts are the messages' text."""
 
     tokenizer = TOKENIZER
 
     def __call__(self, messages: Any, **_: Any) -> ModelInputs:
-        parts = [part for message in parse_messages(messages) for part in message.parts]
-        texts = [part.text if isinstance(part, TextPart) else "[]" for part in parts]
+        texts = [message.text for message in parse_messages(messages)]
         ids = np.array([TOKENIZER.spell(*texts)], np.int32)
         return ModelInputs(ids, np.zeros_like(ids))
 

@@ -123,7 +123,7 @@ def test_json_tells_media_timings_and_memory(asked):
 def test_a_tool_call_is_told_but_not_printed(run):
     done = run("call", "ask", "Time?")
     assert (done.exit_code, done.stdout) == (0, "\n")
-    assert "called the tool 'now'" in done.stderr
+    assert "called a tool, now;" in done.stderr
     printed = json.loads(run("call", "ask", "Time?", "--json").stdout)
     assert printed["finish_reason"] == "tool_call"
     (call,) = printed["tool_calls"]
