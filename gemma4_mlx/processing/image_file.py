@@ -101,9 +101,16 @@ def _open(source: Any, name: str) -> Image.Image:
             f"{name}: a picture must be a path or a PIL image, not {type(source).__name__}",
             "for an array, PIL.Image.fromarray(array)",
         )
-    if image.width * image.height > MAX_PIXELS:
-        raise _too_large(name, f"{image.width} x {image.height} pixels")
+    _check_size(image.size, name)
     return image
+
+
+def _check_size(size: tuple[int, int], name: str) -> None:
+    width, height = size
+    if width * height == 0:
+        raise AttachmentError(f"{name} has no pixels ({width} x {height})", "attach another copy")
+    if width * height > MAX_PIXELS:
+        raise _too_large(name, f"{width} x {height} pixels")
 
 
 def _open_file(path: Path, name: str) -> Image.Image:
@@ -128,7 +135,9 @@ def _open_heif(content: bytes, name: str) -> Image.Image:
             f"{name} is a HEIC picture, and the reader for those is not installed",
             'pip install "gemma4-mlx[heic]", or save it as JPEG',
         ) from None
-    return pi_heif.open_heif(io.BytesIO(content)).to_pillow()
+    picture = pi_heif.open_heif(io.BytesIO(content))
+    _check_size(picture.size, name)
+    return picture.to_pillow()
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -48,7 +48,9 @@ def image_cost(
     """
     settings = settings or ImageSettings()
     if width < 1 or height < 1:
-        raise AttachmentError(f"a picture of {width} x {height} pixels has nothing to see")
+        raise AttachmentError(
+            f"a picture of {width} x {height} pixels has nothing to see", "attach another one"
+        )
     if budget != "auto":
         return _cost(width, height, budget, settings)
     costs = [_cost(width, height, choice, settings) for choice in IMAGE_TOKEN_BUDGETS]

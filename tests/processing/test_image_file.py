@@ -14,7 +14,7 @@ from PIL import Image
 
 from gemma4_mlx.errors import AttachmentError
 from gemma4_mlx.processing.image_file import MAX_PIXELS, open_image, read_image_size
-from tests.processing.patterns import picture
+from tests.processing.patterns import GOLDENS, picture
 
 
 def pixels(source: object) -> np.ndarray:
@@ -225,6 +225,19 @@ def test_heic_without_its_reader_names_the_extra(
     with pytest.raises(AttachmentError, match="HEIC") as error:
         open_image(path, name="photo.heic")
     assert "gemma4-mlx[heic]" in error.value.hint
+
+
+def test_heic_is_read_and_turned_once() -> None:
+    pytest.importorskip("pi_heif")
+    path = GOLDENS / "turned.heic"
+    wanted = np.asarray(picture("waves", 64, 48)).astype(int)
+    assert np.abs(pixels(path) - wanted).mean() < 3
+    assert read_image_size(path, name="turned.heic") == (64, 48)
+
+
+def test_picture_without_pixels() -> None:
+    with pytest.raises(AttachmentError, match="no pixels"):
+        open_image(Image.new("RGB", (0, 5)), name="picture")
 
 
 def test_anything_else_in_memory_is_refused() -> None:
