@@ -7,7 +7,6 @@ to the largest of the prompt; the padding holds noise, so that reading it shows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +54,7 @@ class Clip:
     @property
     def tokens(self) -> int:
         """Soft tokens after two convolutions of stride 2."""
-        return -(-(-(-self.frames // 2)) // 2)
+        return (self.frames + 3) // 4
 
 
 Piece = Text | Image | Clip
@@ -160,14 +159,24 @@ _PROMPTS: dict[str, tuple[Piece, ...]] = {
 }
 
 _SALTS: dict[str, dict[str, int]] = {
-    "e2b-like": {"image_wide": 4, "two_images": 3, "audio": 4},
-    "e4b-like": {"image_wide": 3, "image_tall": 4, "two_images": 1, "audio": 1},
+    "e2b-like": {"image": 5, "image_wide": 2, "audio": 2, "two_clips": 1, "multi_turn": 1},
+    "e4b-like": {
+        "text": 8,
+        "image": 9,
+        "image_tall": 1,
+        "two_images": 2,
+        "audio": 2,
+        "image_audio": 1,
+        "multi_turn": 6,
+    },
 }
 """What `make_goldens --salts` found; 0 where nothing is said."""
 
 
-def cases() -> Iterator[Case]:
+def cases() -> list[Case]:
     """Every prompt for every checkpoint."""
-    for checkpoint in CONFIGS:
-        for name, pieces in _PROMPTS.items():
-            yield Case(checkpoint, name, pieces, _SALTS[checkpoint].get(name, 0))
+    return [
+        Case(checkpoint, name, pieces, _SALTS[checkpoint].get(name, 0))
+        for checkpoint in CONFIGS
+        for name, pieces in _PROMPTS.items()
+    ]

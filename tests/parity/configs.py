@@ -34,7 +34,7 @@ _ROPE = {
 
 
 def _layer_types(pattern: str) -> list[str]:
-    """"sF" -> ["sliding_attention", "full_attention"]."""
+    """ "sF" -> ["sliding_attention", "full_attention"]."""
     return [FULL if letter == "F" else SLIDING for letter in pattern]
 
 

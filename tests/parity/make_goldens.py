@@ -81,7 +81,9 @@ class Recorder:
         self._restore()
 
     def _keep(self, stage: str, value: torch.Tensor, mask: torch.Tensor | None = None) -> None:
-        rows = value[mask] if mask is not None else value.flatten(0, 1) if value.dim() > 2 else value
+        rows = (
+            value[mask] if mask is not None else value.flatten(0, 1) if value.dim() > 2 else value
+        )
         self.stages[stage] = rows.detach().clone().numpy()
 
     def _listen(
