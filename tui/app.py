@@ -28,12 +28,13 @@ class ChatApp(App[None]):
         super().__init__()
         self._chat = ChatScreen(engine, options or ChatOptions())
         self._leaving = False
-
-    def on_mount(self) -> None:
-        """Show the chat."""
+        # Before the first frame, so that it is drawn once.
         self.register_theme(DARK)
         self.theme = DARK.name
-        self.push_screen(self._chat)
+
+    def get_default_screen(self) -> ChatScreen:
+        """There is one screen only."""
+        return self._chat
 
     @property
     def exit_code(self) -> int:

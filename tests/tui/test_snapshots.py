@@ -44,8 +44,8 @@ def draw(snap_compare, monkeypatch):
 
         async def act(pilot):
             chat = Chat(pilot, engine)
-            chat.prompt.cursor_blink = False
             await chat.settle()
+            chat.prompt.cursor_blink = False
             await steps(chat)
 
         app = ChatApp(engine, ChatOptions(**options))

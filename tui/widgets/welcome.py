@@ -9,8 +9,8 @@ from gemma4_mlx.events import ModelReady
 REAL_MODEL = "gemma4 chat -m google/gemma-4-E2B-it"
 
 DEMO = f"""\
-This is pocket, a small demo model that comes with the program: a whole
-Gemma 4, trained from scratch for a few things only.
+This is pocket, a small demo model that comes with the program: a Gemma 4
+in miniature with all its parts, trained for a few things only.
 
   pictures   names coloured shapes, their colours, their number
   sound      hears single spoken words
