@@ -78,8 +78,13 @@ class EngineLike(Protocol):
     def stop(self) -> None:
         """End all submitted turns soon; each finishes with the reason "cancelled"."""
 
-    def close(self) -> None:
-        """Let go of the model. Nothing is told any more."""
+    def close(self) -> bool:
+        """Let go of the model. Nothing is told any more.
+
+        Returns:
+            Whether all work has ended; a download, for one, cannot be interrupted.
+        """
+        ...
 
 
 def failure(error: BaseException) -> Failed:
@@ -151,8 +156,12 @@ class Engine:
         for _ in range(waiting):
             self._tell(Finished("cancelled"))
 
-    def close(self) -> None:
-        """Let go of the model. Nothing is told any more."""
+    def close(self) -> bool:
+        """Let go of the model. Nothing is told any more.
+
+        Returns:
+            Whether all work has ended; a download, for one, cannot be interrupted.
+        """
         with self._changed:
             self._closed = True
             self._turns.clear()
@@ -161,6 +170,7 @@ class Engine:
             self._changed.notify()
         if self._thread.is_alive():
             self._thread.join(CLOSE_TIMEOUT_S)
+        return not self._thread.is_alive()
 
     # Everything below runs on the engine's thread.
 
@@ -170,8 +180,7 @@ class Engine:
         except _ClosedError:
             return
         except BaseException as error:  # also a SystemExit must not leave the listener waiting
-            answer = _always(failure(error))
-            self._tell(failure(error))
+            answer = _always(self._fail(error))
         while turn := self._next_turn():
             self._tell_turn(answer, turn)
 
@@ -222,7 +231,14 @@ class Engine:
                     return
             raise EngineError("the answer broke off without a word why")
         except BaseException as error:
-            self._tell(failure(error))
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> Failed:
+        if not isinstance(error, Gemma4Error):
+            _LOG.error("unexpected error in the engine", exc_info=error)
+        failed = failure(error)
+        self._tell(failed)
+        return failed
 
     def _tell(self, event: Event) -> None:
         if self._closed:
@@ -295,9 +311,10 @@ class FakeEngine:
         while self._open_turns:
             self.tell(Finished("cancelled"))
 
-    def close(self) -> None:
+    def close(self) -> bool:
         """Nothing is told any more."""
         self.closed = True
+        return True
 
     def tell(self, event: Event) -> None:
         """Tell one event now, as if the model had just come to it."""

@@ -167,13 +167,14 @@ def test_a_failed_turn_is_told_and_the_next_one_answered(toy):
 
 
 @pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), MemoryError(), ValueError()])
-def test_no_error_kills_the_thread(toy, error):
+def test_no_error_kills_the_thread(toy, error, caplog):
     toy.turns = [[error], [Finished("stop")]]
     toy.start().until_ready()
     toy.engine.submit(HELLO)
     toy.engine.submit(HELLO)
     assert isinstance(toy.next(), Failed)
     assert toy.next() == Finished("stop")
+    assert type(error).__name__ in caplog.text
 
 
 def test_a_turn_that_just_ends_is_a_failure(toy):
@@ -226,7 +227,17 @@ def test_close_ends_a_running_turn_silently(toy):
 
 
 def test_close_before_start_does_nothing():
-    Engine("toy").close()
+    assert Engine("toy").close()
+
+
+def test_close_does_not_wait_for_what_cannot_be_interrupted(toy, monkeypatch):
+    monkeypatch.setattr(engine_module, "CLOSE_TIMEOUT_S", 0.01)
+    toy.gate.clear()
+    toy.start().next()
+    assert not toy.engine.close()
+    toy.gate.set()
+    toy.engine._thread.join(PATIENCE_S)
+    assert toy.engine.close()
 
 
 def test_a_listener_that_raises_is_left_alone(toy, caplog):

@@ -38,9 +38,9 @@ class ChatApp(App[None]):
 
     @property
     def exit_code(self) -> int:
-        """0, or that of the error for which there was no model."""
+        """0, or that of the error for which there was no model; 1 if the chat broke."""
         failure = self._chat.load_failure
-        return failure.exit_code if failure else 0
+        return self.return_code or (failure.exit_code if failure else 0)
 
     def action_help_quit(self) -> None:
         """Ctrl+C with nothing selected: stop the answer; else, the second time, leave."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,10 @@ def chat(context: click.Context, **options: Any) -> None:
     try:
         app.run()
     finally:
-        engine.close()
+        ended = engine.close()
+    if not ended:  # a download goes on in threads that Python would wait for
+        sys.stdout.flush()
+        os._exit(app.exit_code)
     context.exit(app.exit_code)
 
 

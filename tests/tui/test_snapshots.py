@@ -37,7 +37,7 @@ HALF_LOADED = LoadProgress(3_100_000_000, 5_200_000_000)
 @pytest.fixture
 def draw(snap_compare, monkeypatch):
     """Compare the screen after `steps`; nothing moves, nothing blinks."""
-    monkeypatch.setattr("textual.constants.TEXTUAL_ANIMATIONS", "none", raising=False)
+    monkeypatch.setattr("textual.constants.TEXTUAL_ANIMATIONS", "none")
 
     def compare(steps, *turns, size=(80, 24), loading=None, **options):
         engine = FakeEngine(turns, loading=loading)

@@ -44,6 +44,8 @@ async def test_a_real_model_is_no_demo():
     async with chatting(FakeEngine(loading=[REAL])) as chat:
         assert chat.lines[0].split()[:3] == ["gemma-4-E2B-it", "●", "ready"]
         assert "demo" not in chat.text
+        assert "google/gemma-4-E2B-it of 7.4 MB" in chat.text
+        assert "sees pictures · hears clips · a conversation can have 4096 tokens" in chat.text
 
 
 async def test_all_options_reach_the_engine():

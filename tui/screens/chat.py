@@ -94,6 +94,7 @@ class ChatScreen(Screen[None]):
     def on_mount(self) -> None:
         """Show what is known, then start the engine."""
         self._title.model = self._options.model.rstrip("/").rsplit("/", 1)[-1]
+        self._title.state = "loading"
         self._title.thinking = self._options.thinking
         self._composer.attached.add(Attachment.of(path) for path in self._options.attachments)
         self.call_after_refresh(

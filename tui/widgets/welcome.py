@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.widgets import Static
 
 from gemma4_mlx.events import ModelReady
+from tui import figures
 
 REAL_MODEL = "gemma4 chat -m google/gemma-4-E2B-it"
 
@@ -20,8 +21,6 @@ Everything else it gets wrong. For a real model (on a Mac; several GB):
 
   {REAL_MODEL}"""
 
-REAL = "Ask anything. /image PATH and /audio PATH attach files; /help lists the rest."
-
 
 class Welcome(Static):
     """Says what the model is; the demo model is honest about itself.
@@ -31,4 +30,15 @@ class Welcome(Static):
     """
 
     def __init__(self, model: ModelReady) -> None:
-        super().__init__(DEMO if model.is_demo else REAL, markup=False)
+        super().__init__(DEMO if model.is_demo else introduce(model), markup=False)
+
+
+def introduce(model: ModelReady) -> str:
+    """What a model can take and how large it is."""
+    pictures = "sees pictures" if model.sees else "does not see"
+    clips = "hears clips" if model.hears else "does not hear"
+    weights = f" of {figures.size(model.weights_bytes)}" if model.weights_bytes else ""
+    return (
+        f"{model.name}{weights}\n{pictures} · {clips} · "
+        f"a conversation can have {figures.tokens(model.context_length)}"
+    )
