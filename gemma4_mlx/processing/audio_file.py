@@ -16,6 +16,7 @@ MAX_DURATION_S = 30
 """The longest clip that the audio tower takes."""
 
 _MAX_CHANNELS = 32
+_LOWEST_RATE, _HIGHEST_RATE = 1_000, 768_000  # in Hz
 _FULL_SCALE = 4.0  # Float samples may overshoot 1 a little; beyond this they are not scaled.
 
 
@@ -29,6 +30,7 @@ def read_audio(part: AudioPart) -> tuple[np.ndarray, int]:
         AttachmentError: it cannot be read, is longer than 30 s, or holds no usable samples.
     """
     samples, rate = _read(part)
+    _check_rate(rate, part.name)
     if samples.size == 0:
         raise AttachmentError(f"{part.name} has no samples", "attach a clip with sound in it")
     _check_duration(len(samples) / rate, part.name)
@@ -57,6 +59,7 @@ def read_audio_length(part: AudioPart) -> tuple[int, int]:
     else:
         with _open(Path(part.source), part.name) as file:
             length, rate = file.frames, file.samplerate
+    _check_rate(rate, part.name)
     _check_duration(length / rate, part.name)
     return length, rate
 
@@ -119,6 +122,14 @@ def _channels_last(samples: np.ndarray, name: str) -> np.ndarray:
             "convert it to float32 in -1..1",
         )
     return samples.astype(np.float32)
+
+
+def _check_rate(rate: int, name: str) -> None:
+    if not _LOWEST_RATE <= rate <= _HIGHEST_RATE:
+        raise AttachmentError(
+            f"{name} has a sampling rate of {rate} Hz, expected {_LOWEST_RATE} to {_HIGHEST_RATE}",
+            "check its header, or export it at 16000 Hz",
+        )
 
 
 def _check_duration(duration_s: float, name: str) -> None:

@@ -63,9 +63,14 @@ def read_image_size(source: Any, *, name: str) -> tuple[int, int]:
 
 @contextmanager
 def _as_attachment_errors(name: str) -> Iterator[None]:
-    """Turn what Pillow and the file system raise into an `AttachmentError`."""
+    """Turn what Pillow and the file system raise into an `AttachmentError`.
+
+    What Pillow only warns of, such as odd metadata, leaves a picture to look at.
+    """
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     except AttachmentError:
         raise
     except FileNotFoundError:
@@ -121,10 +126,7 @@ def _open_file(path: Path, name: str) -> Image.Image:
         raise AttachmentError(f"{name} is empty (0 bytes)", "attach another copy")
     if content[4:8] == b"ftyp" and content[8:12] in _HEIF_BRANDS:
         return _open_heif(content, name)
-    with warnings.catch_warnings():
-        # Half of MAX_PIXELS makes Pillow warn; the limit is checked by the caller.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(io.BytesIO(content), formats=_FORMATS)
+    return Image.open(io.BytesIO(content), formats=_FORMATS)
 
 
 def _open_heif(content: bytes, name: str) -> Image.Image:
@@ -160,11 +162,14 @@ def _to_rgb(image: Image.Image, name: str) -> Image.Image:
 
 def _deep_grey(image: Image.Image, name: str) -> Image.Image:
     """Grey of 16 bits, or of floating point in 0..1, as grey of 8 bits."""
-    values = np.asarray(image).astype(np.float64)
-    top = 1.0 if image.mode == "F" else 65535.0
+    values = np.asarray(image)
+    top = 1 if image.mode == "F" else 65535
     if not np.isfinite(values).all() or values.min() < 0 or values.max() > top:
         raise AttachmentError(
             f"{name} has pixels from {values.min():g} to {values.max():g}, expected 0 to {top:g}",
             "save it with 8 or 16 bits a channel",
         )
-    return Image.fromarray(np.rint(values * (255 / top)).astype(np.uint8))
+    if image.mode == "F":
+        return Image.fromarray(np.rint(values * 255).astype(np.uint8))
+    levels = np.rint(np.arange(65536) * (255 / 65535)).astype(np.uint8)
+    return Image.fromarray(levels[values])

@@ -51,47 +51,48 @@ def resample(samples: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
     repeat = -(-_GROUP // up)
     length = resampled_length(len(samples), rate, new_rate)
     periods = -(-length // (up * repeat))
-    padded = _padded(samples, up, down, periods * repeat)
+    reach = math.ceil(_HALF_WIDTH * max(1.0, down / up)) + 1
+    padded = _padded(samples, reach, periods * repeat * down)
     output = np.empty((periods, up * repeat), np.float32)
     for first in range(0, up * repeat, _GROUP):
         group = np.arange(first, min(first + _GROUP, up * repeat))
-        start, matrix = _group_matrix(group, up, down)
+        start, matrix = _group_matrix(group, up, down, reach)
         windows = np.lib.stride_tricks.sliding_window_view(padded, len(matrix))
         frames = windows[start :: down * repeat][:periods]
         output[:, first : first + len(group)] = np.ascontiguousarray(frames) @ matrix
     return output.reshape(-1)[:length]
 
 
-def _padded(samples: np.ndarray, up: int, down: int, periods: int) -> np.ndarray:
-    """The samples between enough silence for the filter to reach into."""
-    taps = _filters(up, down).shape[1]
-    padded = np.zeros(periods * down + 2 * taps, np.float32)
-    kept = samples[: len(padded) - taps // 2]
-    padded[taps // 2 : taps // 2 + len(kept)] = kept
+def _padded(samples: np.ndarray, reach: int, length: int) -> np.ndarray:
+    """`length` samples between enough silence for the filter to reach into."""
+    padded = np.zeros(length + 4 * reach, np.float32)
+    kept = samples[: len(padded) - reach]
+    padded[reach : reach + len(kept)] = kept
     return padded
 
 
-def _group_matrix(group: np.ndarray, up: int, down: int) -> tuple[int, np.ndarray]:
+def _group_matrix(group: np.ndarray, up: int, down: int, reach: int) -> tuple[int, np.ndarray]:
     """Where the inputs of some consecutive output samples start, and their filters as columns."""
-    filters = _filters(up, down)
+    filters = _filters((group * down % up) / up, min(1.0, up / down), reach)
     taps = filters.shape[1]
     starts = group * down // up
     matrix = np.zeros((starts[-1] - starts[0] + taps, len(group)), np.float32)
-    for column, (sample, start) in enumerate(zip(group, starts - starts[0], strict=True)):
-        matrix[start : start + taps, column] = filters[sample % up]
+    for column, start in enumerate(starts - starts[0]):
+        matrix[start : start + taps, column] = filters[column]
     return int(starts[0]), matrix
 
 
-@lru_cache(maxsize=8)
-def _filters(up: int, down: int) -> np.ndarray:
-    """One filter per phase, float32 [up, taps].
+def _filters(fractions: np.ndarray, ratio: float, reach: int) -> np.ndarray:
+    """Filters for output samples that lie `fractions` of an input sample after one.
 
-    Output sample n lies at `n * down / up` input samples. Its filter has phase n modulo `up`,
-    begins `reach` samples before the input sample at or before that time, and sums to 1.
+    Args:
+        fractions: in 0..1, float [N].
+        ratio: cut-off in units of the input's Nyquist frequency.
+        reach: input samples to either side.
+
+    Returns:
+        float32 [N, 2 * reach + 1]; each filter sums to 1.
     """
-    ratio = min(1.0, up / down)
-    reach = math.ceil(_HALF_WIDTH / ratio) + 1
-    fractions = (np.arange(up) * down % up) / up
     distance = np.arange(-reach, reach + 1)[None, :] - fractions[:, None]
     window = np.interp(np.abs(distance) * (ratio / _HALF_WIDTH), *_kaiser_window(), right=0)
     taps = np.sinc(distance * (ratio * _CUTOFF)) * window

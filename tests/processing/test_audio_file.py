@@ -74,6 +74,8 @@ BAD_SAMPLES = {
     "channels first": (np.zeros((2, 800)), 16000, "channels"),
     "three axes": (np.zeros((2, 2, 2)), 16000, "shape"),
     "bytes": (np.zeros(800, np.uint8), 16000, "uint8"),
+    "odd rate": (np.zeros(800), 2**31 - 1, "sampling rate of"),
+    "low rate": (np.zeros(800), 999, "sampling rate of 999"),
     "no rate": (np.zeros(800), None, "sampling rate"),
 }
 

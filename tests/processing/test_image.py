@@ -55,6 +55,18 @@ def test_patches_run_by_row_column_channel_and_positions_are_column_row() -> Non
     assert image.pixel_values.max() == 1.0
 
 
+@pytest.mark.parametrize(
+    ("size", "seen"), [((1, 1), (768, 768)), ((20000, 3), (13440, 48)), ((3, 20000), (48, 13440))]
+)
+def test_odd_shapes_are_seen_as_the_reference_sees_them(
+    size: tuple[int, int], seen: tuple[int, int]
+) -> None:
+    image = prepare_image(ImagePart(Image.new("RGB", size, "red")), 280, SETTINGS)
+    assert (image.cost.seen_width, image.cost.seen_height) == seen
+    assert image.position_ids[-1].tolist() == [seen[0] // 16 - 1, seen[1] // 16 - 1]
+    assert set(np.unique(image.pixel_values)) == {0.0, 1.0}
+
+
 def test_pain_54_pictures_of_different_size_are_padded_not_mixed() -> None:
     sizes = [(300, 200, 70), (48, 900, 140), (64, 64, 70)]
     images = [
