@@ -17,6 +17,7 @@ What a listener can rely on:
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -176,6 +177,12 @@ class Engine:
 
     def _work(self) -> None:
         try:
+            self._serve()
+        finally:
+            _end_streams()
+
+    def _serve(self) -> None:
+        try:
             answer = self._load()
         except _ClosedError:
             return
@@ -264,6 +271,12 @@ def _backend() -> tuple[Callable[..., Any], Callable[..., Iterable[Event]]]:
     from gemma4_mlx.stream import stream
 
     return load, stream
+
+
+def _end_streams() -> None:
+    """End the threads behind this thread's MLX streams; left running, they abort the exit."""
+    if "mlx.core" in sys.modules:
+        sys.modules["mlx.core"].clear_streams()
 
 
 class FakeEngine:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from queue import Queue
@@ -315,3 +317,23 @@ def test_the_real_model_answers_on_the_engines_thread():
     assert isinstance(heard[-1], Finished), heard[-1]
     ready = next(event for event in heard if isinstance(event, ModelReady))
     assert ready.is_demo and ready.sees and ready.hears and ready.weights_bytes > 0
+
+
+LEAVE = """
+import queue
+from gemma4_mlx.engine import Engine
+from gemma4_mlx.events import ModelReady
+
+events = queue.Queue()
+engine = Engine("pocket")
+engine.start(events.put)
+while not isinstance(events.get(timeout=60), ModelReady):
+    pass
+assert engine.close()
+"""
+
+
+def test_the_process_ends_well_after_the_engine():
+    """MLX aborts in every third exit or so if the thread leaves its streams behind."""
+    started = [subprocess.Popen([sys.executable, "-c", LEAVE]) for _ in range(4)]
+    assert [each.wait(timeout=120) for each in started] == [0] * 4
