@@ -4,6 +4,10 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TOOLS := $(VENV)/.tools
+
+LOCK := uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 \
+  --all-extras --group build --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --quiet
 
 .PHONY: help chat test check bench lock clean
 .DEFAULT_GOAL := help
@@ -14,10 +18,10 @@ help: ## list these targets
 chat: $(READY) ## chat with the small model that comes along
 	@$(BIN)/gemma4 chat -m pocket
 
-test: $(READY) ## run all tests
+test: $(TOOLS) ## run all tests
 	$(BIN)/python -m pytest
 
-check: $(READY) ## lint, format, types and the floors of the house
+check: $(TOOLS) ## lint, format, types and the floors of the house
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright --pythonpath $(BIN)/python
@@ -27,9 +31,8 @@ bench: $(READY) ## time the start, the first token and the decoding
 	@$(BIN)/python -m tests.bench
 
 lock: ## pin the newest allowed dependencies anew (needs uv)
-	uv pip compile pyproject.toml --universal --upgrade --generate-hashes \
-	  --python-version 3.11 --all-extras --group dev --no-emit-index-url \
-	  --no-emit-find-links --custom-compile-command 'make lock' --quiet -o requirements.lock
+	$(LOCK) --upgrade -o requirements.lock
+	$(LOCK) --group dev --constraint requirements.lock -o requirements-dev.lock
 
 clean: ## remove the environment and everything that was built
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
@@ -38,4 +41,9 @@ clean: ## remove the environment and everything that was built
 # The environment is made anew when what it is made from changes, and only then.
 $(READY): pyproject.toml requirements.lock .ci/environment
 	@sh .ci/environment $(VENV)
+	@touch $@
+
+# The test tools go into the same environment, but only once somebody tests or checks.
+$(TOOLS): $(READY) requirements-dev.lock
+	@sh .ci/tools $(VENV)
 	@touch $@

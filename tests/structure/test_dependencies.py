@@ -7,6 +7,8 @@ import re
 import sys
 import tomllib
 
+import pytest
+
 from tests.structure import source
 
 # Import name -> distribution, where they differ.
@@ -46,14 +48,32 @@ def test_dependencies_are_explained():
     assert {name for name in declared() if f"\n| {name} " not in table} == set()
 
 
-def test_the_lock_pins_every_dependency_and_names_no_host():
-    lock = (source.ROOT / "requirements.lock").read_text(encoding="utf-8")
-    pinned = set(re.findall(r"^([\w.-]+)==", lock, re.MULTILINE))
-    assert declared() - pinned == set()
+def pins(lock: str) -> dict[str, str]:
+    """Name -> version."""
+    return dict(re.findall(r"^([\w.-]+)==(\S+)", lock, re.MULTILINE))
+
+
+every_lock = pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+
+
+def test_the_locks_pin_every_dependency_once():
+    use, test = (
+        pins((source.ROOT / name).read_text(encoding="utf-8"))
+        for name in ("requirements.lock", "requirements-dev.lock")
+    )
+    assert declared() - test.keys() == set()
+    assert use.items() <= test.items()
+    assert not {"pytest", "ruff", "pyright", "hypothesis"} & use.keys()
+
+
+@every_lock
+def test_no_lock_names_a_host(name: str):
+    lock = (source.ROOT / name).read_text(encoding="utf-8")
     assert not re.search(r"https?://|^--|file:", lock, re.MULTILINE)
 
 
-def test_everything_in_the_lock_has_a_hash():
-    lock = (source.ROOT / "requirements.lock").read_text(encoding="utf-8")
+@every_lock
+def test_everything_in_a_lock_has_a_hash(name: str):
+    lock = (source.ROOT / name).read_text(encoding="utf-8")
     blocks = re.split(r"^(?=[\w.-]+==)", lock, flags=re.MULTILINE)[1:]
     assert [block.splitlines()[0] for block in blocks if "--hash=sha256:" not in block] == []
