@@ -19,6 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from gemma4_mlx.disguise import ControlStrings, Disguise, map_strings
 from gemma4_mlx.errors import TokenizerError
+from gemma4_mlx.json_file import read_json_object
 from gemma4_mlx.messages import AudioPart, ImagePart, Message, Part, TextPart, parse_messages
 
 Conversation = Sequence[Message | Mapping[str, Any]]
@@ -152,7 +153,9 @@ def _find_source(folder: Path, tokenizer_config: Mapping[str, Any]) -> tuple[str
             raise TokenizerError(f"{path} cannot be read: {error}", "download it again") from None
     path = folder / "chat_template.json"
     if path.is_file():
-        return _named_template(read_json(path).get("chat_template"), path), str(path)
+        return _named_template(
+            read_json_object(path, TokenizerError).get("chat_template"), path
+        ), str(path)
     if tokenizer_config.get("chat_template") is not None:
         path = folder / "tokenizer_config.json"
         return _named_template(tokenizer_config["chat_template"], path), str(path)
@@ -168,21 +171,6 @@ def _named_template(value: Any, path: Path) -> str:
             if isinstance(entry, Mapping) and entry.get("name") == "default":
                 return _named_template(entry.get("template"), path)
     raise TokenizerError(f"{path}: chat_template must be text, not {type(value).__name__}")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from one of the tokenizer's files.
-
-    Raises:
-        TokenizerError: the file is not readable or not a JSON object.
-    """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TokenizerError(f"{path} cannot be read: {error}", "download it again") from None
-    if not isinstance(value, dict):
-        raise TokenizerError(f"{path} must hold a JSON object, not {type(value).__name__}")
-    return value
 
 
 def _chat_form(messages: Conversation) -> list[dict[str, Any]]:

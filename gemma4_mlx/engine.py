@@ -24,13 +24,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
+from gemma4_mlx.config import DEMO_MODEL
 from gemma4_mlx.errors import EngineError, Gemma4Error, MemoryLimitError
 from gemma4_mlx.events import Event, Failed, Finished, LoadProgress, ModelReady
 from gemma4_mlx.messages import ImageTokens
 
 _LOG = logging.getLogger(__name__)
 
-DEMO_MODEL = "pocket"
 Listener = Callable[[Event], None]
 """Is told every event, on a thread that is not the caller's; must not block."""
 

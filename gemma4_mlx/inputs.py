@@ -12,11 +12,6 @@ import numpy as np
 
 from gemma4_mlx.events import MediaReceipt
 
-TEXT_TOKEN_TYPE = 0
-IMAGE_TOKEN_TYPE = 1
-VIDEO_TOKEN_TYPE = 2
-AUDIO_TOKEN_TYPE = 3
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelInputs:
@@ -24,7 +19,7 @@ class ModelInputs:
 
     Attributes:
         input_ids: int32 [1, L].
-        mm_token_type_ids: int32 [1, L]; the `*_TOKEN_TYPE` of each position.
+        mm_token_type_ids: int32 [1, L]; the `TokenType` of each position.
         pixel_values: float32 [images, P, patch_size**2 * 3] in 0..1, or None.
         image_position_ids: int32 [images, P, 2], (column, row); (-1, -1) is padding. Or None.
         input_features: float32 [clips, T, F], log-mel, or None.

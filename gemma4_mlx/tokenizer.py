@@ -17,9 +17,10 @@ from typing import Any
 from tokenizers import Tokenizer as Backend
 from tokenizers.decoders import ByteLevel
 
-from gemma4_mlx.chat_template import ChatTemplate, Conversation, RenderOptions, Tools, read_json
+from gemma4_mlx.chat_template import ChatTemplate, Conversation, RenderOptions, Tools
 from gemma4_mlx.disguise import ControlStrings
 from gemma4_mlx.errors import TokenizerError
+from gemma4_mlx.json_file import read_json_object
 from gemma4_mlx.stream_decoder import StreamDecoder
 
 PUBLISHED_NAMES: Mapping[str, str] = {
@@ -125,7 +126,7 @@ class Tokenizer:
         """
         folder = Path(folder)
         config_path = folder / "tokenizer_config.json"
-        config = read_json(config_path) if config_path.is_file() else {}
+        config = read_json_object(config_path, TokenizerError) if config_path.is_file() else {}
         names = {key: _content(config.get(key), name) for key, name in PUBLISHED_NAMES.items()}
         template = ChatTemplate.from_folder(folder, config, names)
         return cls(

@@ -244,7 +244,7 @@ def test_message_values_render_as_their_chat_form(small: Tokenizer) -> None:
         ("tokenizer.json", None, "does not exist"),
         ("tokenizer.json", "{", "cannot be read"),
         ("tokenizer_config.json", "[]", "must hold a JSON object"),
-        ("tokenizer_config.json", "{", "cannot be read"),
+        ("tokenizer_config.json", "{", "is not valid JSON"),
         ("chat_template.jinja", "{% if %}", "not a valid Jinja template"),
         ("chat_template.jinja", b"\xff\xfe", "cannot be read"),
     ],

@@ -15,6 +15,7 @@ from gemma4_mlx.cli.attachments import attachment, clip_length, picture_size
 from gemma4_mlx.cli.commands import INTERRUPTED
 from gemma4_mlx.cli.notes import Notes
 from gemma4_mlx.cli.options import conversation_options
+from gemma4_mlx.config import DEMO_MODEL
 from gemma4_mlx.errors import UsageError
 from gemma4_mlx.events import Finished
 from gemma4_mlx.messages import AudioPart, ImagePart
@@ -90,7 +91,7 @@ def _checked(paths: Sequence[Path]) -> list[ImagePart | AudioPart]:
 
 
 def _load(name: str, notes: Notes) -> tuple[Gemma4, Processor]:
-    from gemma4_mlx.loading import DEMO_MODEL, load
+    from gemma4_mlx.loading import load
 
     def on_progress(done: int, total: int) -> None:
         notes.status(f"loading {name}: {done / total:.0%}" if done < total else "")

@@ -13,13 +13,8 @@ from typing import Literal
 
 import numpy as np
 
+from gemma4_mlx.config import TokenType
 from gemma4_mlx.errors import AttachmentError
-from gemma4_mlx.inputs import (
-    AUDIO_TOKEN_TYPE,
-    IMAGE_TOKEN_TYPE,
-    TEXT_TOKEN_TYPE,
-    VIDEO_TOKEN_TYPE,
-)
 from gemma4_mlx.tokenizer import ControlIds
 
 
@@ -70,12 +65,12 @@ def expand_placeholders(
 
 def token_types(ids: Sequence[int], control: ControlIds) -> np.ndarray:
     """`mm_token_type_ids`, int32 [L]: which positions hold soft tokens, and of what kind."""
-    types = np.full(len(ids), TEXT_TOKEN_TYPE, np.int32)
+    types = np.full(len(ids), TokenType.TEXT, np.int32)
     array = np.asarray(ids)
-    types[array == control.image_token_id] = IMAGE_TOKEN_TYPE
-    types[array == control.audio_token_id] = AUDIO_TOKEN_TYPE
+    types[array == control.image_token_id] = TokenType.IMAGE
+    types[array == control.audio_token_id] = TokenType.AUDIO
     if control.video_token_id is not None:
-        types[array == control.video_token_id] = VIDEO_TOKEN_TYPE
+        types[array == control.video_token_id] = TokenType.VIDEO
     return types
 
 

@@ -9,7 +9,6 @@ the published values only where the architecture leaves no other choice.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 
 from gemma4_mlx.config import ModelConfig, VisionConfig
 from gemma4_mlx.errors import ConfigError
+from gemma4_mlx.json_file import read_json_object
 from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS
 
 _LOG = logging.getLogger(__name__)
@@ -155,27 +155,17 @@ def _section(folder: Path, name: str, *, marker: str) -> tuple[dict[str, Any] | 
     """A section of processor_config.json, or all of an older, flat preprocessor_config.json."""
     path = folder / "processor_config.json"
     if path.is_file():
-        section = _read(path).get(name)
+        section = read_json_object(path, ConfigError).get(name)
         if section is not None:
             if not isinstance(section, dict):
                 raise ConfigError(f"{path}: {name} must be an object, not {type(section).__name__}")
             return section, f"{path}: {name}"
     path = folder / "preprocessor_config.json"
     if path.is_file():
-        flat = _read(path)
+        flat = read_json_object(path, ConfigError)
         if marker in flat:
             return flat, str(path)
     return None, ""
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}", "download it again") from None
-    if not isinstance(value, dict):
-        raise ConfigError(f"{path} must hold a JSON object, not {type(value).__name__}")
-    return value
 
 
 def _settings_of_tower(folder: Path, config: ModelConfig, vision: VisionConfig) -> ImageSettings:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gemma4_mlx.config import ModelConfig
+from gemma4_mlx.config import ModelConfig, PackedFormat
 from gemma4_mlx.errors import ConfigError, ModelNotFoundError
 
 CONFIGS = Path(__file__).parent.parent / "data" / "configs"
@@ -46,16 +46,26 @@ def test_published_configs_resolve(name, layers, sources, widths):
     assert sum(spec.owns_kv for spec in text.layers) == layers - text.num_kv_shared_layers
 
 
-def test_the_dialect_of_current_transformers_gives_the_same_layers(e2b):
-    expected = ModelConfig.from_dict(e2b).text_config.layers
-    text = e2b["text_config"]
+@pytest.mark.parametrize(
+    ("name", "override"),
+    [
+        ("E2B-it", {"head_dim": 512}),
+        ("E4B-it", {"head_dim": 512}),
+        ("26B-A4B-it", {"head_dim": 512, "num_key_value_heads": 2}),
+        ("31B-it", {"head_dim": 512, "num_key_value_heads": 4}),
+    ],
+)
+def test_the_dialect_of_current_transformers_gives_the_same_layers(name, override):
+    raw = published(name)
+    expected = ModelConfig.from_dict(raw).text_config.layers
+    text = raw["text_config"]
     del text["global_head_dim"], text["num_global_key_value_heads"]
     text["per_layer_config"] = {
-        str(index): {"head_dim": 512}
+        str(index): override
         for index, kind in enumerate(text["layer_types"])
         if kind == "full_attention"
     }
-    assert ModelConfig.from_dict(e2b).text_config.layers == expected
+    assert ModelConfig.from_dict(raw).text_config.layers == expected
 
 
 def test_both_names_of_the_end_of_audio_id_are_read(e2b):
@@ -123,25 +133,115 @@ def test_an_unknown_layer_kind_is_named(e2b):
         ModelConfig.from_dict(e2b)
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("26B-A4B-it", "enable_moe_block"),
-        ("31B-it", "attention_k_eq_v"),
-        ("12B-it", "gemma4_unified"),
-        ("E2B-it-assistant", "drafter"),
-    ],
+OTHERS = sorted(
+    path.name
+    for path in CONFIGS.glob("*config.json")
+    if "assistant" in path.name or "12B" in path.name
 )
-def test_pain_61_other_architectures_are_refused_in_one_line(name, message):
+
+
+def test_the_other_architectures_are_here():
+    assert len(OTHERS) == 6
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_pain_61_other_architectures_are_refused_in_one_line(name):
+    message = "drafter" if "assistant" in name else "encoder-free"
     with pytest.raises(ConfigError, match=message) as refusal:
-        ModelConfig.from_dict(published(name))
+        ModelConfig.from_dict(json.loads((CONFIGS / name).read_text()))
     assert "\n" not in refusal.value.message
     assert "E2B" in refusal.value.hint
 
 
-def test_a_quantized_checkpoint_is_refused_and_not_misread(e2b):
-    e2b["quantization"] = {"group_size": 64, "bits": 4}
-    with pytest.raises(ConfigError, match="quantized"):
+@pytest.mark.parametrize(
+    ("name", "kv_heads", "window", "experts"),
+    [
+        ("26B-A4B-it", {"sliding_attention": 8, "full_attention": 2}, 1024, (128, 8, 704)),
+        ("31B-it", {"sliding_attention": 16, "full_attention": 4}, 1024, None),
+    ],
+)
+def test_the_big_variants_resolve(name, kv_heads, window, experts):
+    config = ModelConfig.from_dict(published(name))
+    text = config.text_config
+    assert config.audio_config is None
+    assert text.pictures_see_themselves
+    for spec in text.layers:
+        is_full = spec.kind == "full_attention"
+        assert spec.num_key_value_heads == kv_heads[spec.kind]
+        assert spec.window == (None if is_full else window)
+        assert spec.k_eq_v == is_full
+        assert spec.owns_kv
+    found = text.experts
+    assert (found and (found.count, found.active, found.intermediate_size)) == experts
+
+
+def test_both_names_of_the_experts_width_are_read():
+    raw = published("26B-A4B-it")
+    text = raw["text_config"]
+    text["expert_intermediate_size"] = text.pop("moe_intermediate_size")
+    assert ModelConfig.from_dict(raw).text_config.experts.intermediate_size == 704
+    text["moe_intermediate_size"] = 705
+    with pytest.raises(ConfigError, match=r"moe_intermediate_size is 705.*expert_.* is 704"):
+        ModelConfig.from_dict(raw)
+
+
+@pytest.mark.parametrize("field", ["num_experts", "top_k_experts", "moe_intermediate_size"])
+def test_a_mixture_of_experts_needs_its_sizes(field):
+    raw = published("26B-A4B-it")
+    raw["text_config"][field] = None
+    with pytest.raises(ConfigError, match=rf"{field} is missing, but enable_moe_block"):
+        ModelConfig.from_dict(raw)
+
+
+def quantized(e2b: dict[str, Any], **block: Any) -> ModelConfig:
+    return ModelConfig.from_dict({**e2b, "quantization": block})
+
+
+def test_published_quantization_blocks_are_read(e2b):
+    for name in ("plain-4bit_E2B_E4B_31B", "plain-4bit_26B-A4B"):
+        raw = json.loads((CONFIGS / f"mlx_quantization_{name}.json").read_text())
+        block = raw["quantization"]
+        config = ModelConfig.from_dict({**e2b, "quantization": block, "quantization_config": block})
+        assert config.quantization is not None
+        assert config.quantization.format_of("any.path") == PackedFormat(64, 4)
+    router = config.quantization.format_of("language_model.model.layers.3.router.proj")
+    assert router == PackedFormat(64, 8)
+
+
+def test_overrides_are_law(e2b):
+    blocks = {
+        "a.b": {"group_size": 32, "bits": 8},
+        "a.c": False,
+        "a.d": {"mode": "mxfp4", "bits": 4, "group_size": 32},
+        "a.e": True,
+    }
+    quantization = quantized(e2b, group_size=64, bits=4, **blocks).quantization
+    assert quantization.format_of("a.b") == PackedFormat(32, 8)
+    assert quantization.format_of("a.c") is None
+    assert quantization.format_of("a.d") == PackedFormat(32, 4, "mxfp4")
+    assert quantization.format_of("a.e") == quantization.format_of("z") == PackedFormat(64, 4)
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ({"group_size": 64, "bits": 7}, r"quantization\.bits is 7"),
+        ({"group_size": 48, "bits": 4}, r"quantization\.group_size is 48"),
+        ({"group_size": 64, "bits": 4, "mode": "int4"}, r"quantization\.mode is 'int4'"),
+        ({"group_size": 64, "bits": 4, "mode": "nvfp4"}, r"group_size is 64: nvfp4 knows 16"),
+        ({"group_size": 64, "bits": 4, "a.b": {"bits": 1}}, r"quantization\.a\.b\.bits is 1"),
+        ({"quant_method": "gemma", "num_bits": 4}, "of the kind 'gemma'"),
+    ],
+)
+def test_pain_30_a_format_that_no_kernel_knows_is_refused(e2b, block, message):
+    with pytest.raises(ConfigError, match=message):
+        quantized(e2b, **block)
+
+
+def test_two_blocks_must_agree(e2b):
+    e2b |= {"quantization": {"group_size": 64, "bits": 4}}
+    e2b |= {"quantization_config": {"group_size": 32, "bits": 4}}
+    with pytest.raises(ConfigError, match="contradict each other"):
         ModelConfig.from_dict(e2b)
 
 
