@@ -16,9 +16,10 @@ import numpy as np
 
 from gemma4_mlx.audio.tower import AudioTower
 from gemma4_mlx.cache import KVCache
-from gemma4_mlx.config import ModelConfig
+from gemma4_mlx.config import ModelConfig, TokenType
 from gemma4_mlx.errors import AttachmentError, UsageError
 from gemma4_mlx.layers import MultimodalEmbedder
+from gemma4_mlx.masks import picture_runs
 from gemma4_mlx.splice import assign_slots, slot_runs
 from gemma4_mlx.text.decoder import LanguageModel
 from gemma4_mlx.vision.tower import VisionTower
@@ -32,14 +33,17 @@ class Prompt(NamedTuple):
     Attributes:
         embeddings: [B, L, D], soft tokens spliced in.
         token_ids: [B, L], with the pad id where a soft token stands.
+        pictures: int [B, L], which picture a position belongs to; None if there are none.
     """
 
     embeddings: mx.array
     token_ids: mx.array
+    pictures: np.ndarray | None = None
 
     def rows(self, start: int, stop: int) -> Prompt:
-        """The positions `start` to `stop - 1`."""
-        return Prompt(self.embeddings[:, start:stop], self.token_ids[:, start:stop])
+        """The positions `start` to `stop - 1`; must not cut a picture."""
+        pictures = None if self.pictures is None else self.pictures[:, start:stop]
+        return Prompt(self.embeddings[:, start:stop], self.token_ids[:, start:stop], pictures)
 
 
 class Gemma4(nn.Module):
@@ -104,8 +108,8 @@ class Gemma4(nn.Module):
             image_position_ids: int [images, P, 2], (column, row); (-1, -1) is padding.
             input_features: log-mel [clips, T, F].
             input_features_mask: bool [clips, T], True where a frame is real.
-            mm_token_type_ids: int [B, L]; accepted for the variants whose masks depend on it.
-                E2B and E4B are causal everywhere and need none.
+            mm_token_type_ids: int [B, L], 1 where a soft token of a picture stands, 3 of a clip.
+                It follows from input_ids; if given, it must agree with them.
             cache: from `make_cache`, to continue what it holds; None to read input_ids alone.
 
         Returns:
@@ -121,6 +125,8 @@ class Gemma4(nn.Module):
             # A step of decoding: looking at the id would wait for the step before. No sampler
             # of ours writes an id that stands for a soft token.
             return self.step(mx.array(input_ids), cache)
+        if mm_token_type_ids is not None:
+            self._check_token_types(np.array(input_ids), np.array(mm_token_type_ids))
         prompt = self.embed(
             input_ids,
             pixel_values=pixel_values,
@@ -136,7 +142,13 @@ class Gemma4(nn.Module):
         """Logits of a prompt: float32 [B, L, V], or [B, 1, V] with `last_row_only`."""
         decoder = self.language_model.model
         per_layer = decoder.per_layer_inputs(prompt.token_ids, prompt.embeddings)
-        hidden = decoder(prompt.embeddings, per_layer, cache, last_row_only=last_row_only)
+        hidden = decoder(
+            prompt.embeddings,
+            per_layer,
+            cache,
+            pictures=prompt.pictures,
+            last_row_only=last_row_only,
+        )
         return self.language_model.logits(hidden)
 
     def step(self, token_ids: mx.array, cache: Sequence[KVCache] | None) -> mx.array:
@@ -179,7 +191,21 @@ class Gemma4(nn.Module):
             spans = assign_slots(kind, slot_runs(ids, token_id), rows)
             for (start, stop), soft_tokens in zip(spans, encoded, strict=True):
                 flat[start:stop] = soft_tokens.astype(flat.dtype)
-        return Prompt(flat.reshape(embeddings.shape), token_ids)
+        pictures = picture_runs(ids == config.image_token_id)
+        return Prompt(flat.reshape(embeddings.shape), token_ids, pictures)
+
+    def _check_token_types(self, ids: np.ndarray, types: np.ndarray) -> None:
+        config = self._config
+        for name, token_id, kind in (
+            ("image", config.image_token_id, TokenType.IMAGE),
+            ("audio", config.audio_token_id, TokenType.AUDIO),
+        ):
+            if types.shape != ids.shape or ((ids == token_id) != (types == kind)).any():
+                raise UsageError(
+                    f"mm_token_type_ids must be {kind:d} exactly where input_ids is the {name} id "
+                    f"{token_id}",
+                    "leave it out: it follows from input_ids",
+                )
 
     def encode_images(
         self, pixel_values: Array | None, image_position_ids: Array | None

@@ -35,7 +35,8 @@ class Attention(nn.Module):
         if spec.owns_kv:
             kv_dims = spec.num_key_value_heads * spec.head_dim
             self.k_proj = nn.Linear(config.hidden_size, kv_dims, bias=False)
-            self.v_proj = nn.Linear(config.hidden_size, kv_dims, bias=False)
+            if not spec.k_eq_v:
+                self.v_proj = nn.Linear(config.hidden_size, kv_dims, bias=False)
             self.k_norm = RMSNorm(spec.head_dim, self._eps)
 
     def __call__(self, x: mx.array, kv: KeyValues, offset: int, masks: MaskBook) -> mx.array:
@@ -62,8 +63,10 @@ class Attention(nn.Module):
 
     def key_values(self, x: mx.array, offset: int, cache: KVCache | None) -> KeyValues:
         """Project keys and values of x [B, L, D] and append them to the cache, if there is one."""
-        keys = self._rope(self.k_norm(self._heads(self.k_proj(x))), offset)
-        values = rms_normalize(self._heads(self.v_proj(x)), self._eps)
+        projected = self._heads(self.k_proj(x))
+        keys = self._rope(self.k_norm(projected), offset)
+        values = projected if self._spec.k_eq_v else self._heads(self.v_proj(x))
+        values = rms_normalize(values, self._eps)
         return cache.update(keys, values) if cache is not None else KeyValues(keys, values, offset)
 
     def _heads(self, x: mx.array) -> mx.array:

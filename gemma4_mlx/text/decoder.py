@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import mlx.core as mx
 import mlx.nn as nn
+import numpy as np
 
 from gemma4_mlx.cache import KeyValues, KVCache
 from gemma4_mlx.config import LayerSpec, TextConfig
@@ -20,6 +21,7 @@ from gemma4_mlx.layers import RMSNorm, soft_cap
 from gemma4_mlx.masks import MaskBook
 from gemma4_mlx.rope import Rope
 from gemma4_mlx.text.attention import Attention
+from gemma4_mlx.text.experts import Experts, Router
 from gemma4_mlx.text.feedforward import FeedForward
 from gemma4_mlx.text.per_layer import PerLayerEmbedding, PerLayerGate
 
@@ -50,6 +52,13 @@ class DecoderLayer(PerLayerGate):
         self.pre_feedforward_layernorm = RMSNorm(size, eps)
         self.post_feedforward_layernorm = RMSNorm(size, eps)
         self.layer_scalar = mx.ones((1,))
+        if config.experts is not None:
+            self.router = Router(config, config.experts)
+            self.experts = Experts(size, config.experts)
+            self.post_feedforward_layernorm_1 = RMSNorm(size, eps)
+            self.pre_feedforward_layernorm_2 = RMSNorm(size, eps)
+            self.post_feedforward_layernorm_2 = RMSNorm(size, eps)
+        self._has_experts = config.experts is not None
 
     @property
     def spec(self) -> LayerSpec:
@@ -82,8 +91,16 @@ class DecoderLayer(PerLayerGate):
             kv = self.self_attn.key_values(normed, at.offset, source)
         attended = self.self_attn(normed, kv, at.offset, at.masks)
         x = x + self.post_attention_layernorm(attended)
-        x = x + self.post_feedforward_layernorm(self.mlp(self.pre_feedforward_layernorm(x)))
+        x = x + self.post_feedforward_layernorm(self._feed_forward(x))
         return self.add_per_layer_input(x, per_layer_input) * self.layer_scalar, kv
+
+    def _feed_forward(self, x: mx.array) -> mx.array:
+        """The MLP that always runs and, where there are any, the experts beside it."""
+        dense = self.mlp(self.pre_feedforward_layernorm(x))
+        if not self._has_experts:
+            return dense
+        mixed = self.experts(self.pre_feedforward_layernorm_2(x), *self.router(x))
+        return self.post_feedforward_layernorm_1(dense) + self.post_feedforward_layernorm_2(mixed)
 
 
 class Decoder(PerLayerEmbedding):
@@ -92,6 +109,7 @@ class Decoder(PerLayerEmbedding):
     def __init__(self, config: TextConfig) -> None:
         super().__init__(config)
         self._scale = config.hidden_size**0.5
+        self._pictures_see_themselves = config.pictures_see_themselves
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
         ropes = {spec.kind: Rope(spec.head_dim, spec.rope) for spec in config.layers}
         self.layers = [DecoderLayer(config, spec, ropes[spec.kind]) for spec in config.layers]
@@ -99,7 +117,9 @@ class Decoder(PerLayerEmbedding):
 
     def embed(self, token_ids: mx.array) -> mx.array:
         """[B, L] -> [B, L, D], scaled by sqrt(D)."""
-        return self.embed_tokens(token_ids) * self._scale
+        # The rows of a packed table come in bf16 where its format has no floating-point scales.
+        rows = self.embed_tokens(token_ids).astype(self.norm.weight.dtype)
+        return rows * self._scale
 
     def __call__(
         self,
@@ -107,6 +127,7 @@ class Decoder(PerLayerEmbedding):
         per_layer_inputs: mx.array | None,
         cache: Sequence[KVCache] | None = None,
         *,
+        pictures: np.ndarray | None = None,
         last_row_only: bool = False,
     ) -> mx.array:
         """Run the layers.
@@ -115,6 +136,8 @@ class Decoder(PerLayerEmbedding):
             x: embeddings [B, L, D].
             per_layer_inputs: [B, L, layers, per_layer_size] or None.
             cache: from `make_cache`; None to read x alone.
+            pictures: int [B, L] from `picture_runs`; whole pictures only. Read by the variants
+                whose pictures see themselves.
             last_row_only: return the last row alone, and spare the others the layers that only
                 read keys and values.
 
@@ -122,7 +145,8 @@ class Decoder(PerLayerEmbedding):
             [B, L, D], or [B, 1, D] with `last_row_only`.
         """
         caches = self._caches_by_layer(cache)
-        at = Place(cache[0].offset if cache else 0, MaskBook())
+        masks = MaskBook(pictures if self._pictures_see_themselves else None)
+        at = Place(cache[0].offset if cache else 0, masks)
         seen: dict[int, KeyValues] = {}
         for layer in self.layers:
             spec = layer.spec

@@ -43,7 +43,8 @@ class PerLayerEmbedding(nn.Module):
         if not self._width:
             return None
         shape = (*token_ids.shape, self._layer_count, self._width)
-        token = self.embed_tokens_per_layer(token_ids).reshape(shape) * self._width**0.5
+        rows = self.embed_tokens_per_layer(token_ids).astype(embeddings.dtype)
+        token = rows.reshape(shape) * self._width**0.5
         projected = self.per_layer_model_projection(embeddings) * embeddings.shape[-1] ** -0.5
         context = self.per_layer_projection_norm(projected.reshape(shape))
         return (context + token) * 2.0**-0.5

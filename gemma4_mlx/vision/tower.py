@@ -123,6 +123,10 @@ class VisionTower(nn.Module):
         self.patch_embedder = PatchEmbedder(config)
         self.encoder = VisionEncoder(config)
         self._kernel = config.pooling_kernel_size
+        self._standardize = config.standardize
+        if config.standardize:
+            self.std_bias = mx.zeros((config.hidden_size,))
+            self.std_scale = mx.ones((config.hidden_size,))
 
     def __call__(self, pixel_values: mx.array, positions: mx.array) -> mx.array:
         """Encode one picture.
@@ -135,7 +139,11 @@ class VisionTower(nn.Module):
             [P / kernel**2, hidden], row by row.
         """
         x = self.patch_embedder(pixel_values[None], positions)
-        return pool_by_position(self.encoder(x, positions)[0], positions, self._kernel)
+        pooled = pool_by_position(self.encoder(x, positions)[0], positions, self._kernel)
+        if self._standardize:
+            # Before the cast: the subtraction cancels large values.
+            pooled = (pooled - self.std_bias) * self.std_scale
+        return pooled.astype(x.dtype)
 
 
 def pool_by_position(x: mx.array, positions: mx.array, kernel: int) -> mx.array:
@@ -149,10 +157,10 @@ def pool_by_position(x: mx.array, positions: mx.array, kernel: int) -> mx.array:
         kernel: side of a square, in patches.
 
     Returns:
-        [P / kernel**2, hidden], in the dtype of x.
+        float32 [P / kernel**2, hidden].
     """
     cells = positions // kernel
     columns = (positions[:, 0].max() + 1) // kernel
     order = mx.argsort(cells[:, 0] + columns * cells[:, 1])
     squares = x.astype(mx.float32)[order].reshape(-1, kernel**2, x.shape[-1])
-    return (squares.mean(axis=1) * x.shape[-1] ** 0.5).astype(x.dtype)
+    return squares.mean(axis=1) * x.shape[-1] ** 0.5
