@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING, Literal
 
 import mlx.core as mx
 
-from gemma4_mlx.checkpoint import read_optional_json, read_shard, shard_paths
-from gemma4_mlx.config import ModelConfig
+from gemma4_mlx.checkpoint import read_optional_json, read_tensors
+from gemma4_mlx.config import DEMO_MODEL, ModelConfig
 from gemma4_mlx.errors import ModelNotFoundError, UsageError
 from gemma4_mlx.model import Gemma4
 from gemma4_mlx.weights import LoadReport, load_weights, parameters
 
 if TYPE_CHECKING:
     from gemma4_mlx.processing import Processor
-
-DEMO_MODEL = "pocket"
-"""Name of the bundled demonstration model."""
 
 PerLayerTable = Literal["auto", "resident", "mapped"]
 OnProgress = Callable[[int, int], None]
@@ -85,11 +82,7 @@ def load_model(
     folder = Path(folder)
     config = ModelConfig.from_folder(folder)
     model = Gemma4(config, read_optional_json(folder / "generation_config.json"))
-    tensors: dict[str, mx.array] = {}
-    for path in shard_paths(folder):
-        tensors.update(read_shard(path))
-    report = load_weights(model, tensors, dtype or default_dtype())
-    tensors.clear()
+    report = load_weights(model, read_tensors(folder), dtype or default_dtype())
     _evaluate(model, report, on_progress)
     return model
 

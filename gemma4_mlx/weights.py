@@ -8,7 +8,7 @@ gives the same as mapping it once.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import mlx.core as mx
@@ -17,22 +17,56 @@ from mlx.utils import tree_flatten
 from gemma4_mlx.config import ModelConfig
 from gemma4_mlx.errors import WeightsError
 from gemma4_mlx.model import Gemma4
+from gemma4_mlx.packing import check_packed, pack_modules
 
-_RENAMES: tuple[tuple[re.Pattern[str], str], ...] = (
+Transform = Callable[[mx.array], mx.array]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How some tensors of a checkpoint become ours.
+
+    Attributes:
+        pattern: the checkpoint's names, after the prefixes are renamed.
+        targets: our names, in terms of the pattern's groups. More than one if the checkpoint
+            keeps several of our tensors in one.
+        transforms: for each target, the change of layout, applied where the tensor does not
+            have our shape yet.
+    """
+
+    pattern: re.Pattern[str]
+    targets: tuple[str, ...]
+    transforms: tuple[Transform, ...]
+
+
+_PREFIXES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"^model\.language_model\."), "language_model.model."),
     (re.compile(r"^model\.(vision_tower|audio_tower|embed_vision|embed_audio)\."), r"\1."),
 )
 
-_TRANSFORMS: tuple[tuple[re.Pattern[str], Callable[[mx.array], mx.array]], ...] = (
+_RULES: tuple[Rule, ...] = (
     # [out, in, time, frequency] -> [out, time, frequency, in]
-    (
-        re.compile(r"^audio_tower\.subsample_conv_projection\.layer\d\.conv\.weight$"),
-        lambda weight: weight.transpose(0, 2, 3, 1),
+    Rule(
+        re.compile(r"^(audio_tower\.subsample_conv_projection\.layer\d\.conv\.weight)$"),
+        (r"\1",),
+        (lambda weight: weight.transpose(0, 2, 3, 1),),
     ),
     # [channels, 1, kernel] -> [channels, kernel, 1]
-    (
-        re.compile(r"^audio_tower\.layers\.\d+\.lconv1d\.depthwise_conv1d\.weight$"),
-        lambda weight: weight.transpose(0, 2, 1),
+    Rule(
+        re.compile(r"^(audio_tower\.layers\.\d+\.lconv1d\.depthwise_conv1d\.weight)$"),
+        (r"\1",),
+        (lambda weight: weight.transpose(0, 2, 1),),
+    ),
+    # [experts, gate rows then up rows, in] -> two of [experts, rows, in]
+    Rule(
+        re.compile(r"^(language_model\.model\.layers\.\d+\.experts)\.gate_up_proj$"),
+        (r"\1.switch_glu.gate_proj.weight", r"\1.switch_glu.up_proj.weight"),
+        (lambda w: w[:, : w.shape[1] // 2], lambda w: w[:, w.shape[1] // 2 :]),
+    ),
+    Rule(
+        re.compile(r"^(language_model\.model\.layers\.\d+\.experts)\.down_proj$"),
+        (r"\1.switch_glu.down_proj.weight",),
+        (lambda weight: weight,),
     ),
 )
 
@@ -54,11 +88,9 @@ class LoadReport:
     dropped: tuple[str, ...]
 
 
-def target_name(source: str) -> str:
-    """Our name for a tensor of a checkpoint."""
-    for pattern, replacement in _RENAMES:
-        source = pattern.sub(replacement, source)
-    return source
+def target_names(source: str) -> tuple[str, ...]:
+    """Our names for a tensor of a checkpoint; mostly one."""
+    return tuple(name for name, _ in _targets(source))
 
 
 def is_unused(name: str, config: ModelConfig) -> bool:
@@ -83,58 +115,80 @@ def load_weights(
     """Put a checkpoint's tensors into the model, without evaluating them.
 
     Args:
-        model: a new model.
+        model: a new model; modules that the checkpoint holds packed become packed ones.
         tensors: by the checkpoint's names.
-        dtype: of the parameters; None keeps the checkpoint's.
+        dtype: of the parameters that are not packed; None keeps the checkpoint's.
 
     Returns:
         What was loaded and what was left out.
 
     Raises:
-        WeightsError: tensors that are missing, unknown, misshapen or there twice; all are listed.
+        WeightsError: tensors that are missing, unknown, misshapen, there twice, or packed
+            otherwise than config.json says; all are listed.
     """
-    expected = {name: value.shape for name, value in parameters(model).items()}
+    found, dropped, problems = _renamed(tensors, model.config)
+    problems += pack_modules(model, found)
+    expected = parameters(model)
     ours: dict[str, mx.array] = {}
-    dropped, problems = [], []
-    for source, tensor in tensors.items():
-        name = target_name(source)
+    for name, (tensor, transform) in found.items():
         if name in expected:
-            if name in ours:
-                problems.append(f"twice: {source}")
-            ours[name] = _in_our_layout(name, tensor, expected[name])
-        elif is_unused(name, model.config):
-            dropped.append(source)
+            fits = tensor.shape == expected[name].shape
+            ours[name] = tensor if fits else transform(tensor)
         else:
-            problems.append(f"unknown: {source} {tensor.shape}")
-    problems += [f"missing: {name} {shape}" for name, shape in expected.items() if name not in ours]
-    problems += _misshapen(ours, expected)
+            problems.append(f"unknown: {name} {tensor.shape}")
+    problems += _unfit(ours, expected)
+    problems += check_packed(model, ours)
     if problems:
-        raise WeightsError(
-            _listing(problems), "is this checkpoint of the model that its config names?"
-        )
+        raise WeightsError(_listing(problems), "was this checkpoint made for its config.json?")
     if dtype is not None:
-        ours = {name: tensor.astype(dtype) for name, tensor in ours.items()}
+        ours = {name: _cast(tensor, dtype) for name, tensor in ours.items()}
     model.load_weights(list(ours.items()), strict=True)
     return LoadReport(sum(tensor.nbytes for tensor in ours.values()), tuple(sorted(dropped)))
 
 
-def _in_our_layout(name: str, tensor: mx.array, shape: tuple[int, ...]) -> mx.array:
-    """The tensor, transposed where the checkpoint's layout is not yet ours."""
-    if tensor.shape == shape:
-        return tensor
-    for pattern, transform in _TRANSFORMS:
-        if pattern.match(name) and tensor.ndim == len(shape):
-            return transform(tensor)
-    return tensor
+Found = dict[str, tuple[mx.array, Transform]]
 
 
-def _misshapen(
-    ours: Mapping[str, mx.array], expected: Mapping[str, tuple[int, ...]]
-) -> Iterable[str]:
-    return [
-        f"misshapen: {name} {tensor.shape}, expected {expected[name]}"
+def _renamed(
+    tensors: Mapping[str, mx.array], config: ModelConfig
+) -> tuple[Found, list[str], list[str]]:
+    """Tensors by our names, those left out, and those that are there twice."""
+    found: Found = {}
+    dropped, problems = [], []
+    for source, tensor in tensors.items():
+        targets = _targets(source)
+        if is_unused(targets[0][0], config):
+            dropped.append(source)
+            continue
+        for name, transform in targets:
+            if name in found:
+                problems.append(f"twice: {name}, once as {source}")
+            found[name] = (tensor, transform)
+    return found, dropped, problems
+
+
+def _targets(source: str) -> list[tuple[str, Transform]]:
+    for pattern, replacement in _PREFIXES:
+        source = pattern.sub(replacement, source)
+    for rule in _RULES:
+        match = rule.pattern.match(source)
+        if match:
+            names = [match.expand(target) for target in rule.targets]
+            return list(zip(names, rule.transforms, strict=True))
+    return [(source, lambda tensor: tensor)]
+
+
+def _cast(tensor: mx.array, dtype: mx.Dtype) -> mx.array:
+    """Packed weights and their whole-number scales stay what they are."""
+    return tensor.astype(dtype) if mx.issubdtype(tensor.dtype, mx.floating) else tensor
+
+
+def _unfit(ours: Mapping[str, mx.array], expected: Mapping[str, mx.array]) -> list[str]:
+    missing = [f"missing: {name} {expected[name].shape}" for name in expected.keys() - ours.keys()]
+    return missing + [
+        f"misshapen: {name} {tensor.shape}, expected {expected[name].shape}"
         for name, tensor in ours.items()
-        if tensor.shape != expected[name]
+        if tensor.shape != expected[name].shape
     ]
 
 

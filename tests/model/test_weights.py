@@ -14,7 +14,7 @@ from mlx.utils import tree_flatten
 from gemma4_mlx.config import ModelConfig
 from gemma4_mlx.errors import WeightsError
 from gemma4_mlx.model import Gemma4
-from gemma4_mlx.weights import is_unused, load_weights, target_name
+from gemma4_mlx.weights import is_unused, load_weights, target_names
 
 DATA = Path(__file__).parent.parent / "data"
 
@@ -46,7 +46,13 @@ def empty(shape: tuple[int, ...]) -> mx.array:
     return mx.zeros(shape, mx.bfloat16)
 
 
-@pytest.mark.parametrize(("variant", "count", "dead"), [("E2B-it", 2011, 60), ("E4B-it", 2130, 54)])
+VARIANTS = ["E2B-it", "E4B-it", "26B-A4B-it", "31B-it"]
+
+
+@pytest.mark.parametrize(
+    ("variant", "count", "dead"),
+    [("E2B-it", 2011, 60), ("E4B-it", 2130, 54), ("26B-A4B-it", 1013, 0), ("31B-it", 1188, 0)],
+)
 def test_pain_24_every_published_tensor_has_one_place(variant, count, dead):
     model = real_size_model(variant)
     tensors = {name: empty(shape) for name, shape in published_tensors(variant)}
@@ -55,18 +61,58 @@ def test_pain_24_every_published_tensor_has_one_place(variant, count, dead):
     assert len(report.dropped) == dead
     assert all(".self_attn." in name for name in report.dropped)
     targets = Counter(
-        name for name in map(target_name, tensors) if not is_unused(name, model.config)
+        name
+        for source in tensors
+        for name in target_names(source)
+        if not is_unused(name, model.config)
     )
     assert set(targets.values()) == {1}
     assert set(targets) == {name for name, _ in tree_flatten(model.parameters())}
 
 
-def test_mapping_twice_changes_nothing():
-    model = real_size_model("E2B-it")
-    for source, _ in published_tensors("E2B-it"):
-        assert target_name(target_name(source)) == target_name(source)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_mapping_twice_changes_nothing(variant):
+    model = real_size_model(variant)
+    for source, _ in published_tensors(variant):
+        for name in target_names(source):
+            assert target_names(name) == (name,)
     ours = {name: empty(value.shape) for name, value in tree_flatten(model.parameters())}
     assert load_weights(model, ours).dropped == ()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_pain_30_the_public_4_bit_layout_loads_at_its_real_size(variant):
+    """Text and media projections packed, towers in bf16, the router of the experts in 8 bits."""
+    block = "26B-A4B" if variant.startswith("26B") else "E2B_E4B_31B"
+    path = DATA / "configs" / f"mlx_quantization_plain-4bit_{block}.json"
+    block = json.loads(path.read_text())["quantization"]
+    raw = json.loads((DATA / "configs" / f"gemma-4-{variant}.config.json").read_text())
+    model = Gemma4(ModelConfig.from_dict({**raw, "quantization": block}), {})
+    tensors = {}
+    for name, value in tree_flatten(model.parameters()):
+        path = name.removesuffix(".weight")
+        is_packed = path.endswith(
+            (
+                "_proj",
+                "embed_tokens",
+                "embed_tokens_per_layer",
+                "_projection",
+                "_gate",
+                "router.proj",
+            )
+        )
+        if not path.startswith(("language_model.", "embed_")) or not is_packed:
+            tensors[name] = empty(value.shape)
+            continue
+        bits = block.get(path, block)["bits"]
+        *rest, width = value.shape
+        tensors[name] = mx.zeros((*rest, width * bits // 32), mx.uint32)
+        tensors |= {f"{path}.{part}": empty((*rest, width // 64)) for part in ("scales", "biases")}
+    packed_bytes = sum(tensor.nbytes for tensor in tensors.values())
+    assert load_weights(model, tensors).loaded_bytes == packed_bytes
+    published_bytes = {"E2B-it": 3550670554, "E4B-it": 5146800534}
+    if variant in published_bytes:
+        assert packed_bytes == pytest.approx(published_bytes[variant], rel=0.02)
 
 
 def test_every_tensor_that_does_not_fit_is_listed():
