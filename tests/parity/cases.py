@@ -148,6 +148,8 @@ _PROMPTS: dict[str, tuple[Piece, ...]] = {
     "image": (Text(6), Image(12, 9), Text(5)),
     "image_wide": (Text(3), Image(21, 3), Text(4)),
     "image_tall": (Text(4), Image(3, 15), Text(3)),
+    "image_long": (Text(9), Image(24, 9), Text(7)),
+    "turns": (Text(20), Image(9, 9), Text(30), Image(12, 3), Image(6, 6), Text(25)),
     "two_images": (Text(4), Image(9, 6), Text(7), Image(6, 12), Text(3)),
     "audio": (Text(5), Clip(97), Text(6)),
     "two_clips": (Text(3), Clip(97), Text(5), Clip(41), Text(4)),
@@ -168,15 +170,35 @@ _SALTS: dict[str, dict[str, int]] = {
         "audio": 2,
         "image_audio": 1,
         "multi_turn": 6,
+        "turns": 3,
+    },
+    "26b-like": {
+        "text": 5,
+        "image": 2,
+        "image_tall": 5,
+        "image_long": 10,
+        "turns": 1,
+        "two_images": 3,
+    },
+    "31b-like": {
+        "text": 36,
+        "image": 43,
+        "image_wide": 19,
+        "image_tall": 16,
+        "image_long": 18,
+        "turns": 5,
+        "two_images": 83,
     },
 }
 """What `make_goldens --salts` found; 0 where nothing is said."""
 
 
 def cases() -> list[Case]:
-    """Every prompt for every checkpoint."""
+    """Every prompt for every checkpoint that can take it."""
     return [
-        Case(checkpoint, name, pieces, _SALTS[checkpoint].get(name, 0))
-        for checkpoint in CONFIGS
+        Case(checkpoint, name, pieces, _SALTS.get(checkpoint, {}).get(name, 0))
+        for checkpoint, config in CONFIGS.items()
         for name, pieces in _PROMPTS.items()
+        if config["audio_config"] is not None
+        or not any(isinstance(piece, Clip) for piece in pieces)
     ]

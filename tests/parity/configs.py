@@ -3,7 +3,9 @@
 `e2b-like` keeps E2B's traits: one KV head, double-wide MLPs on the layers that share KV, dead
 k and v weights in the file, the published constants. `e4b-like` keeps E4B's: two KV heads, one
 MLP width, a clean file; its full and sliding donors stand in another order, and constants that
-are easy to hard-code have other values.
+are easy to hard-code have other values. `26b-like` keeps 26B-A4B's: experts beside the MLP, values
+that are keys, other head counts on full layers, pictures that see themselves, standardized soft
+tokens, no audio. `31b-like` is the same without experts.
 """
 
 from __future__ import annotations
@@ -130,7 +132,9 @@ def _audio(**fields: Any) -> dict[str, Any]:
     }
 
 
-def _config(text: dict[str, Any], vision: dict[str, Any], audio: dict[str, Any]) -> dict[str, Any]:
+def _config(
+    text: dict[str, Any], vision: dict[str, Any], audio: dict[str, Any] | None
+) -> dict[str, Any]:
     return {
         "architectures": ["Gemma4ForConditionalGeneration"],
         "model_type": "gemma4",
@@ -142,6 +146,20 @@ def _config(text: dict[str, Any], vision: dict[str, Any], audio: dict[str, Any])
         "vision_config": vision,
         "audio_config": audio,
     }
+
+
+def _big_text(pattern: str, **fields: Any) -> dict[str, Any]:
+    return _text(
+        pattern,
+        0,
+        attention_k_eq_v=True,
+        hidden_size_per_layer_input=0,
+        num_attention_heads=8,
+        num_global_key_value_heads=2,
+        num_key_value_heads=4,
+        use_bidirectional_attention="vision",
+        **fields,
+    )
 
 
 CONFIGS: dict[str, dict[str, Any]] = {
@@ -159,6 +177,28 @@ CONFIGS: dict[str, dict[str, Any]] = {
             output_proj_dims=32,
             residual_weight=0.7,
         ),
+    ),
+    "26b-like": _config(
+        _big_text(
+            "ssFssF",
+            enable_moe_block=True,
+            moe_intermediate_size=32,
+            num_experts=16,
+            top_k_experts=4,
+        ),
+        _vision(standardize=True, use_clipped_linears=False),
+        None,
+    ),
+    "31b-like": _config(
+        _big_text("sFssF", intermediate_size=160),
+        _vision(
+            hidden_size=32,
+            num_attention_heads=2,
+            num_key_value_heads=2,
+            standardize=True,
+            use_clipped_linears=False,
+        ),
+        None,
     ),
 }
 

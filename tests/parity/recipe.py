@@ -71,12 +71,14 @@ def _offset_and_scale(name: str, shape: tuple[int, ...]) -> tuple[float, float]:
         return balanced, 0.25 * balanced
     if name == "model.language_model.norm.weight":
         return 4.0, 1.0  # logits of several units, into the soft-cap
-    if name.endswith("norm.weight"):
+    if re.search(r"(norm|layernorm_\d)\.weight$|router\.scale$|per_expert_scale$|std_scale$", name):
         return 1.0, 0.25
     if name.endswith(("position_embedding_table", "per_dim_scale", "bias")):
         return 0.0, 0.5
     if name.endswith("embed_tokens_per_layer.weight"):
         return 0.0, 0.25
+    if ".experts." in name:
+        return 0.0, shape[-1] ** -0.5
     fan_in = int(np.prod(shape[1:]))
     return 0.0, fan_in**-0.5
 
@@ -88,9 +90,10 @@ def shapes(checkpoint: str) -> Shapes:
     hidden = text["hidden_size"]
     yield from _text_shapes(text, dead_kv=checkpoint in KEEPS_DEAD_KV)
     yield from _vision_shapes(vision)
-    yield from _audio_shapes(audio)
     yield "model.embed_vision.embedding_projection.weight", (hidden, vision["hidden_size"])
-    yield "model.embed_audio.embedding_projection.weight", (hidden, audio["output_proj_dims"])
+    if audio is not None:
+        yield from _audio_shapes(audio)
+        yield "model.embed_audio.embedding_projection.weight", (hidden, audio["output_proj_dims"])
 
 
 def _text_shapes(config: dict[str, Any], *, dead_kv: bool) -> Shapes:
@@ -99,9 +102,10 @@ def _text_shapes(config: dict[str, Any], *, dead_kv: bool) -> Shapes:
     layers, ple = config["num_hidden_layers"], config["hidden_size_per_layer_input"]
     yield f"{root}.embed_tokens.weight", (vocabulary, hidden)
     yield f"{root}.norm.weight", (hidden,)
-    yield f"{root}.embed_tokens_per_layer.weight", (vocabulary, layers * ple)
-    yield f"{root}.per_layer_model_projection.weight", (layers * ple, hidden)
-    yield f"{root}.per_layer_projection_norm.weight", (ple,)
+    if ple:
+        yield f"{root}.embed_tokens_per_layer.weight", (vocabulary, layers * ple)
+        yield f"{root}.per_layer_model_projection.weight", (layers * ple, hidden)
+        yield f"{root}.per_layer_projection_norm.weight", (ple,)
     for index in range(layers):
         for name, shape in _text_layer_shapes(config, index, dead_kv=dead_kv):
             yield f"{root}.layers.{index}.{name}", shape
@@ -117,9 +121,12 @@ def _text_layer_shapes(config: dict[str, Any], index: int, *, dead_kv: bool) -> 
     yield "layer_scalar", (1,)
     for norm in ("input", "post_attention", "pre_feedforward", "post_feedforward"):
         yield f"{norm}_layernorm.weight", (hidden,)
-    yield "post_per_layer_input_norm.weight", (hidden,)
-    yield "per_layer_input_gate.weight", (ple, hidden)
-    yield "per_layer_projection.weight", (hidden, ple)
+    if ple:
+        yield "post_per_layer_input_norm.weight", (hidden,)
+        yield "per_layer_input_gate.weight", (ple, hidden)
+        yield "per_layer_projection.weight", (hidden, ple)
+    if config["enable_moe_block"]:
+        yield from _expert_shapes(config)
     yield "mlp.gate_proj.weight", (width, hidden)
     yield "mlp.up_proj.weight", (width, hidden)
     yield "mlp.down_proj.weight", (hidden, width)
@@ -127,15 +134,32 @@ def _text_layer_shapes(config: dict[str, Any], index: int, *, dead_kv: bool) -> 
     yield "self_attn.o_proj.weight", (hidden, queries)
     yield "self_attn.q_norm.weight", (head_dim,)
     if not is_shared or dead_kv:
-        keys = config["num_key_value_heads"] * head_dim
+        key_is_value = is_full and config["attention_k_eq_v"]
+        heads = config["num_global_key_value_heads" if key_is_value else "num_key_value_heads"]
         yield "self_attn.k_norm.weight", (head_dim,)
-        yield "self_attn.k_proj.weight", (keys, hidden)
-        yield "self_attn.v_proj.weight", (keys, hidden)
+        yield "self_attn.k_proj.weight", (heads * head_dim, hidden)
+        if not key_is_value:
+            yield "self_attn.v_proj.weight", (heads * head_dim, hidden)
 
 
-def _clipped(name: str, outputs: int, inputs: int) -> Shapes:
-    """A linear of the towers with its four clip bounds."""
+def _expert_shapes(config: dict[str, Any]) -> Shapes:
+    hidden, count = config["hidden_size"], config["num_experts"]
+    width = config["moe_intermediate_size"]
+    yield "router.proj.weight", (count, hidden)
+    yield "router.scale", (hidden,)
+    yield "router.per_expert_scale", (count,)
+    yield "experts.gate_up_proj", (count, 2 * width, hidden)
+    yield "experts.down_proj", (count, hidden, width)
+    for norm in ("pre_feedforward_layernorm_2", "post_feedforward_layernorm_1"):
+        yield f"{norm}.weight", (hidden,)
+    yield "post_feedforward_layernorm_2.weight", (hidden,)
+
+
+def _clipped(name: str, outputs: int, inputs: int, *, clipped: bool = True) -> Shapes:
+    """A linear of the towers with its four clip bounds, where it has them."""
     yield f"{name}.linear.weight", (outputs, inputs)
+    if not clipped:
+        return
     for bound in ("input_min", "input_max", "output_min", "output_max"):
         yield f"{name}.{bound}", ()
 
@@ -153,12 +177,20 @@ def _vision_shapes(config: dict[str, Any]) -> Shapes:
             yield f"{layer}.{norm}_layernorm.weight", (hidden,)
         yield f"{layer}.self_attn.q_norm.weight", (head_dim,)
         yield f"{layer}.self_attn.k_norm.weight", (head_dim,)
-        for projection in ("q_proj", "k_proj", "v_proj"):
-            yield from _clipped(f"{layer}.self_attn.{projection}", attended, hidden)
-        yield from _clipped(f"{layer}.self_attn.o_proj", hidden, attended)
-        yield from _clipped(f"{layer}.mlp.gate_proj", width, hidden)
-        yield from _clipped(f"{layer}.mlp.up_proj", width, hidden)
-        yield from _clipped(f"{layer}.mlp.down_proj", hidden, width)
+        for name, outputs, inputs in (
+            ("self_attn.q_proj", attended, hidden),
+            ("self_attn.k_proj", attended, hidden),
+            ("self_attn.v_proj", attended, hidden),
+            ("self_attn.o_proj", hidden, attended),
+            ("mlp.gate_proj", width, hidden),
+            ("mlp.up_proj", width, hidden),
+            ("mlp.down_proj", hidden, width),
+        ):
+            clipped = config["use_clipped_linears"]
+            yield from _clipped(f"{layer}.{name}", outputs, inputs, clipped=clipped)
+    if config["standardize"]:
+        yield f"{root}.std_bias", (hidden,)
+        yield f"{root}.std_scale", (hidden,)
 
 
 def _audio_shapes(config: dict[str, Any]) -> Shapes:

@@ -19,12 +19,15 @@ def stage_modules(model: Any) -> Iterator[tuple[str, nn.Module]]:
     for index, layer in enumerate(decoder.layers):
         yield f"layer.{index}", layer
     yield "norm", decoder.norm
-    vision, audio = model.vision_tower, model.audio_tower
+    vision = model.vision_tower
     yield "vision.patch_embedder", vision.patch_embedder
     for index, layer in enumerate(vision.encoder.layers):
         yield f"vision.layer.{index}", layer
     yield "vision.pooled", vision
     yield "vision.projector", model.embed_vision
+    if model.config.audio_config is None:
+        return
+    audio = model.audio_tower
     yield "audio.subsample", audio.subsample_conv_projection
     for index, layer in enumerate(audio.layers):
         yield f"audio.layer.{index}", layer
@@ -82,10 +85,15 @@ class Recorder:
         original = cls.__call__
 
         def call(
-            module: nn.Module, x: mx.array, per_layer_inputs: mx.array, *args: Any, **kwargs: Any
+            module: nn.Module,
+            x: mx.array,
+            per_layer_inputs: mx.array | None,
+            *args: Any,
+            **kwargs: Any,
         ) -> mx.array:
             self._keep("embedding", x)
-            self._keep("per_layer_inputs", per_layer_inputs)
+            if per_layer_inputs is not None:
+                self._keep("per_layer_inputs", per_layer_inputs)
             return original(module, x, per_layer_inputs, *args, **kwargs)
 
         return call

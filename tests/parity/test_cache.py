@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gemma4_mlx.prefill import plan_chunks
+from gemma4_mlx.splice import slot_runs
 from tests.parity import golden, ours
 from tests.parity.cases import Case, cases
 from tests.parity.configs import WINDOW
@@ -47,8 +49,10 @@ def test_pain_32_the_last_row_alone_is_the_reference_s(case: Case, load):
     model, expected, inputs = load(case.checkpoint), golden.load(case), case.inputs()
     inputs.pop("mm_token_type_ids")
     prompt, cache = model.embed(**inputs), model.make_cache()
-    for start in range(0, inputs["input_ids"].shape[1], WINDOW + 1):
-        rows = prompt.rows(start, start + WINDOW + 1)
+    length = inputs["input_ids"].shape[1]
+    pictures = slot_runs(inputs["input_ids"], model.config.image_token_id)
+    for start, stop in plan_chunks(length, pictures, WINDOW + 1):
+        rows = prompt.rows(start, stop)
         last = np.array(model.forward(rows, cache, last_row_only=True))[0]
     assert len(last) == 1
     error = golden.error(golden.sample("logits", last), expected["logits"][-1:])
