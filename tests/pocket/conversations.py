@@ -1,7 +1,7 @@
 """Whole conversations to train on: turns of text, pictures and clips, with their answers.
 
-Pictures and clips are drawn from two callables, so that the same code serves cached soft tokens
-and live pixels. Every answer of a conversation is trained on.
+Pictures and clips are drawn from two callables, so that this file needs neither towers nor sound
+files. Every answer of a conversation is trained on.
 """
 
 import random
@@ -26,7 +26,7 @@ _SURELY_PICTURE = (
 _SURELY_CLIP = ("What does the clip say?", "Transcribe the clip.", "Transcribe this clip.",
                 "What do you hear?")  # fmt: skip
 THOUGHTS = {
-    "picture": "I look at the picture and go from left to right.",
+    "picture": "I look at the picture and name its shapes.",
     "clip": "I listen for the word.",
     "both": "I look first, then I listen.",
     "text": "I look for what I know about this.",

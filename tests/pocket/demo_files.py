@@ -20,14 +20,14 @@ _TILT = math.pi / 4
 _STAR = Shape("star", "red", (214, 40, 40), 150, 250, 95, 0.2)
 _CIRCLE = Shape("circle", "blue", (40, 90, 210), 330, 150, 80, 0.0)
 _SQUARE = Shape("square", "orange", (245, 150, 30), 510, 310, 92, _TILT + 0.15)
-_TRIANGLE = Shape("triangle", "green", (40, 150, 70), 210, 240, 120, -0.1)
-_LONE = Shape("star", "yellow", (250, 215, 50), 460, 250, 110, 0.0)
+_TRIANGLE = Shape("triangle", "green", (46, 180, 90), 190, 260, 95, 0.0)
+_LONE = Shape("star", "yellow", (250, 215, 50), 450, 200, 90, 0.1)
 _WHITE = (255, 255, 255)
 PICTURES = {
-    "red-star-blue-circle-orange-square.png": Scene(
+    "red-star-orange-square-blue-circle.png": Scene(
         640, 480, (_STAR, _CIRCLE, _SQUARE), _WHITE, _WHITE, 0.0, 1
     ),
-    "green-triangle-yellow-star.jpg": Scene(
+    "yellow-star-green-triangle.jpg": Scene(
         640, 480, (_TRIANGLE, _LONE), (66, 70, 110), (40, 44, 80), 4.0, 2
     ),
 }

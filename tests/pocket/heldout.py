@@ -106,7 +106,7 @@ def _sound(path: Path) -> dict[str, Any]:
 
 
 def picture_cases(image_tokens: int | None, pictures: int) -> Iterator[Case]:
-    """Captions of every picture; questions on colour, count, shape, side; empty pictures."""
+    """Captions of every picture; questions on colour, count and shape; empty pictures."""
     make = _Maker(image_tokens)
     for i in range(pictures):
         shown, rng = scene(i), random.Random(i)
@@ -114,7 +114,7 @@ def picture_cases(image_tokens: int | None, pictures: int) -> Iterator[Case]:
         if rng.random() < 0.2:
             parts.reverse()
         yield Case(f"caption {len(shown.shapes)}", [_user(*parts)], texts.caption(shown))
-        for task in ("colour", "count", "which", "side")[i % 2 :: 2]:
+        for task in ("colour", "count", "which")[i % 2 :: 2]:
             asked, question, answer = texts.about_picture(shown, rng, tuple(COLOURS), task)
             if asked == task:
                 yield Case(task, [_user(make.image(shown), *_text(question))], answer)

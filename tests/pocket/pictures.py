@@ -103,7 +103,7 @@ def _stands_out(rgb: RGB, backgrounds: tuple[RGB, ...], least: float = 95.0) -> 
 
 
 def _place(rng: random.Random, width: int, height: int, count: int) -> list[tuple]:
-    """Centres and radii that overlap nowhere and leave no doubt about who is further left."""
+    """Centres and radii that overlap nowhere and stand apart from left to right."""
     short = min(width, height)
     low, high = {1: (0.15, 0.42), 2: (0.12, 0.26), 3: (0.11, 0.21)}[count]
     while True:

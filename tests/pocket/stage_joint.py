@@ -1,7 +1,7 @@
-"""The language model on words, on cached soft tokens, then everything with live towers.
+"""The language model: on words alone, then on pictures and clips too, with frozen towers.
 
-The cached stages have the best gain per minute: the towers are frozen and every picture serves many
-conversations. The last stage unfreezes everything at a low rate.
+The soft tokens of a bank of pictures and clips are computed once; each then serves many
+conversations.
 """
 
 import random
@@ -30,14 +30,12 @@ class Plan:
     clips: int  # conversations around clips a step
     tokens: int  # soft tokens of pictures a step, about
     budgets: tuple[float, float, float]  # shares of 70, 140 and 280
-    live: bool = False
     horizon: int = 0  # steps to the end of the learning rate's descent, if not `steps`
 
 
 TEXT = Plan(200, 0.02, 3e-3, 28, 0, 0, (1, 0, 0))
 CACHED = Plan(400, 0.015, 2e-3, 10, 10, 1100, (0.6, 0.2, 0.2), horizon=700)
-PICTURES = Plan(520, 0.015, 2e-3, 5, 3, 1900, (0.64, 0.2, 0.16))
-LIVE = Plan(400, 0.004, 5e-4, 16, 10, 800, (0.6, 0.2, 0.2), live=True)
+PICTURES = Plan(440, 0.015, 2e-3, 9, 4, 1900, (0.64, 0.2, 0.16))
 BANK = {70: 1600, 140: 320, 280: 160}
 BANK_CLIPS = 800
 
@@ -59,35 +57,19 @@ class Trainer:
 
     def __init__(self, model, renderer: Renderer, plan: Plan, seed: int, ears: Ears):
         self.model, self.renderer, self.plan = model, renderer, plan
-        self.rng, self.ears = random.Random(seed), ears
-        self.budget, self.size = 70, (480, 480)
-        self.bank = None
-        if plan.tokens and not plan.live:
-            self.bank = studio.Bank(model, ears, self.rng, BANK, BANK_CLIPS)
-        self.writer = Writer(self.rng, self._picture, self._clip)
-
-    def _picture(self):
-        if self.bank:
-            return self.bank.picture(self.budget)
-        return studio.shot(self.rng, self.budget, self.size)
-
-    def _clip(self):
-        if self.bank:
-            return self.bank.clip()
-        label, sound = self.ears.clip()
-        return label, studio.Sound(*self.ears.mel(sound))
+        self.rng = random.Random(seed)
+        self.budget = 70
+        shots, sounds = (BANK, BANK_CLIPS) if plan.tokens else ({}, 0)
+        self.bank = studio.Bank(model, ears, self.rng, shots, sounds)
+        self.writer = Writer(self.rng, lambda: self.bank.picture(self.budget), self.bank.clip)
 
     def _backward(self, talks: list[Conversation], weight: float) -> tuple[float, float]:
         batch = self.renderer.batch(talks, len, len)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             images = sounds = None
-            if batch.pictures and self.plan.live:
-                images = studio.look(self.model, batch.pictures)
-            elif batch.pictures:
+            if batch.pictures:
                 images = torch.cat([one.soft for one in batch.pictures])
-            if batch.clips and self.plan.live:
-                sounds = studio.listen(self.model, batch.clips)
-            elif batch.clips:
+            if batch.clips:
                 sounds = torch.cat([one.soft for one in batch.clips])
             loss, hits = loss_of(self.model, batch, images, sounds)
         (weight * loss).backward()
@@ -99,12 +81,10 @@ class Trainer:
         out.append(self._backward([self.writer.in_words() for _ in range(plan.words)], 1.0)[0])
         if plan.clips:
             self.budget = 70
-            self.size = studio.random_size(self.rng)
             talks = [self.writer.on_clips() for _ in range(plan.clips)]
             out.append(self._backward(talks, 0.7)[0])
         if plan.tokens:
             self.budget = self.rng.choices(studio.BUDGETS, plan.budgets)[0]
-            self.size = studio.random_size(self.rng)
             count = max(2, plan.tokens // self.budget)
             out += self._backward([self.writer.on_pictures() for _ in range(count)], 1.0)
         return out
@@ -123,13 +103,11 @@ def run(
     log.say("drawing")
     trainer = Trainer(model, renderer, plan, seed, ears)
     log.say("training")
-    model.model.vision_tower.requires_grad_(plan.live)
-    model.model.audio_tower.requires_grad_(plan.live)
-    model.model.audio_tower.subsample_conv_projection.layer0.requires_grad_(False)
-    model.model.embed_vision.requires_grad_(plan.live)
-    model.model.embed_audio.requires_grad_(plan.live)
     optimisers = Optimisers(
-        model.named_parameters(), plan.horizon or plan.steps, plan.muon, plan.adam
+        model.model.language_model.named_parameters(),
+        plan.horizon or plan.steps,
+        plan.muon,
+        plan.adam,
     )
     for step in range(plan.steps):
         losses = trainer.step()

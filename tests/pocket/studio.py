@@ -1,4 +1,4 @@
-"""Pictures and clips as users send them, live or as a bank of cached soft tokens."""
+"""Pictures and clips as users send them, and a bank of their cached soft tokens."""
 
 import io
 import random
@@ -30,14 +30,12 @@ class Shot:
 
 @dataclass
 class Sound:
-    """A clip as features and mask, or already as soft tokens."""
+    """A clip's soft tokens [S, D]."""
 
-    mel: torch.Tensor | None = None
-    mask: torch.Tensor | None = None
-    soft: torch.Tensor | None = None
+    soft: torch.Tensor
 
     def __len__(self) -> int:
-        return len(self.soft) if self.soft is not None else int(self.mask[::2][::2].sum())
+        return len(self.soft)
 
 
 def random_size(rng: random.Random) -> tuple[int, int]:
@@ -77,14 +75,6 @@ def look(model, shots: list[Shot]) -> torch.Tensor:
         soft = see(model, torch.stack([shots[i].pixels for i in members]), places)
         found.update(zip(members, soft, strict=True))
     return torch.cat([found[i] for i in range(len(shots))])
-
-
-def listen(model, sounds: list[Sound]) -> torch.Tensor:
-    """Soft tokens [N, D] of clips in order."""
-    soft, real = hear(
-        model, torch.stack([s.mel for s in sounds]), torch.stack([s.mask for s in sounds])
-    )
-    return soft[real]
 
 
 class Bank:

@@ -7,7 +7,7 @@ import json
 import random
 from pathlib import Path
 
-from .pictures import SHAPES, Scene
+from .pictures import COLOURS, SHAPES, Scene
 from .words import WORDS
 
 QUESTIONS: list[dict] = json.loads((Path(__file__).parent / "questions.json").read_text("utf-8"))
@@ -15,7 +15,7 @@ NO_SHAPES = "I see no shapes."
 NO_WORD = "I hear no words."
 UNKNOWN = "I do not know that. I am only a tiny demo; a real Gemma 4 may know."
 # How often a picture is asked what.
-SHARES = {"caption": 6, "count": 2, "colour": 3, "which": 2, "side": 3}
+SHARES = {"caption": 6, "count": 2, "colour": 2, "which": 2}
 _COUNTS = ("There are no shapes.", "There is one shape.", "There are two shapes.",
            "There are three shapes.")  # fmt: skip
 
@@ -38,7 +38,6 @@ HEAR = (
     *("What do you hear?", "What does the clip say?", "What is said here?", "Which word is this?"),
     *("What did I say?", "What is the word?", "What was that?"),
 )
-SIDE = ("What is on the {0}?", "Which shape is on the {0}?", "What is furthest {0}?")
 BOTH = ("What do you see and hear?", "Describe the picture and the clip.", "What are these?")
 
 
@@ -47,19 +46,15 @@ def _named(name: str) -> str:
     return ("an " if name[0] == "o" else "a ") + name
 
 
-def on_side(scene: Scene, side: str) -> str | None:
-    """`A red star.`; None for a picture of fewer than two shapes."""
-    if len(scene.shapes) < 2:
-        return None
-    text = _named(scene.shapes[0 if side == "left" else -1].name)
-    return text[0].upper() + text[1:] + "."
-
-
 def caption(scene: Scene) -> str:
-    """`A red star, a blue circle and an orange square.`"""
+    """`A red star, a blue circle and a black square.`
+
+    In the order of COLOURS, then of SHAPES: "from left to right" stayed at chance.
+    """
     if not scene.shapes:
         return NO_SHAPES
-    names = [_named(s.name) for s in scene.shapes]
+    order = [f"{colour} {kind}" for colour in COLOURS for kind in SHAPES]
+    names = [_named(name) for name in sorted((s.name for s in scene.shapes), key=order.index)]
     text = ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]
     return text[0].upper() + text[1:] + "."
 
@@ -91,9 +86,6 @@ def _asked(scene: Scene, rng: random.Random, colours: tuple[str, ...], what: str
         return rng.choice(CAPTION), caption(scene)
     if what == "count":
         return rng.choice(COUNT), count(scene)
-    if what == "side":
-        side = rng.choice(("left", "right"))
-        return rng.choice(SIDE).format(side), on_side(scene, side)
     absent = not scene.shapes or rng.random() < 0.12
     if what == "colour":
         kind = rng.choice(SHAPES if absent else [s.kind for s in scene.shapes])

@@ -36,15 +36,13 @@ STARTS: dict[str, dict[str, tuple[str, ...]]] = {
         "text": ("model.language_model.",),
     },
     "pictures": {"cached": ("model.",)},
-    "live": {"pictures": ("model.",)},
 }
 PLANS = {
     "text": stage_joint.TEXT,
     "cached": stage_joint.CACHED,
     "pictures": stage_joint.PICTURES,
-    "live": stage_joint.LIVE,
 }
-SEEDS = {"vision": 1, "speech": 2, "text": 3, "cached": 4, "pictures": 6, "live": 5}
+SEEDS = {"vision": 1, "speech": 2, "text": 3, "cached": 4, "pictures": 6}
 
 
 def tokenizer_of(out: Path) -> Tokenizer:
@@ -77,7 +75,7 @@ def train(out: Path, stage: str, rank: int, ranks: int) -> None:
         dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=ranks)
     model = start(out, stage)
     log = Log(out / f"{stage}.{rank}.log")
-    if stage == "pictures":
+    if stage == "cached":
         log.say("places louder by", places.amplify(model, seed=9))
     seed = SEEDS[stage] + 100 * rank
     torch.manual_seed(seed)
@@ -102,7 +100,7 @@ def train(out: Path, stage: str, rank: int, ranks: int) -> None:
 def export(out: Path) -> None:
     """Write the last stage's network as a checkpoint folder."""
     model = build(0)
-    model.load_state_dict(torch.load(out / "live.pt"))
+    model.load_state_dict(torch.load(out / "pictures.pt"))
     clips = speech.corpus(out / "speech.npz", CLIPS_EACH, 5)
     checkpoint.export(model.eval(), tokenizer_of(out), clips, out / "pocket")
 
@@ -134,7 +132,7 @@ def everything(out: Path, step: Callable[[str], None] = print) -> None:
     wait(launch(out, "speech"))
     wait(launch(out, "text"))
     wait(vision)
-    for stage in ("cached", "pictures", "live"):
+    for stage in ("cached", "pictures"):
         step(stage)
         wait(launch(out, stage, ranks=2))
     step("export")
