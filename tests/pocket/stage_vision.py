@@ -128,5 +128,5 @@ def run(model, log: Log, seed: int, save: Callable[[], None]) -> None:
                     loss = loss + 0.2 * cell_loss(head(state), labels, places + shift)
             loss.backward()
             optimisers.step()
-            log.step(loss, step, sides[0], *_hits(read.detach(), labels))
+            log.step(loss.detach(), step, sides[0], *_hits(read.detach(), labels))
         save()
