@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gemma4_mlx.loading import load, load_model
-    from gemma4_mlx.stream import stream
+    from gemma4_mlx.turn import stream
 
 __version__ = "0.1.0"
 
-_HOMES = {"load": "loading", "load_model": "loading", "stream": "stream"}
+_HOMES = {"load": "loading", "load_model": "loading", "stream": "turn"}
 
 __all__ = ["__version__", "load", "load_model", "stream"]
 

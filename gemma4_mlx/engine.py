@@ -61,7 +61,7 @@ class TurnRequest:
     seed: int | None = None
 
     def options(self) -> dict[str, Any]:
-        """What was chosen, as keywords of `gemma4_mlx.stream.stream`."""
+        """What was chosen, as keywords of `gemma4_mlx.turn.stream`."""
         chosen = {each.name: getattr(self, each.name) for each in fields(self)}
         del chosen["messages"]
         return {name: value for name, value in chosen.items() if value is not None}
@@ -268,7 +268,7 @@ def _always(event: Event) -> Answer:
 def _backend() -> tuple[Callable[..., Any], Callable[..., Iterable[Event]]]:
     """The functions that need MLX; imported on the engine's thread and nowhere else."""
     from gemma4_mlx.loading import load
-    from gemma4_mlx.stream import stream
+    from gemma4_mlx.turn import stream
 
     return load, stream
 

@@ -50,7 +50,7 @@ def ask(
     load_from_s = perf_counter()
     model, processor = _load(options.pop("model"), notes)
     answer = Answer(notes, as_json=as_json, load_s=perf_counter() - load_from_s)
-    from gemma4_mlx.stream import stream
+    from gemma4_mlx.turn import stream
 
     try:
         answer.tell(stream(model, processor, messages, **options))

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from gemma4_mlx import errors, loading
-from gemma4_mlx import stream as stream_module
+from gemma4_mlx import turn as turn_module
 from gemma4_mlx.cli import main
 from gemma4_mlx.inputs import ModelInputs
 from gemma4_mlx.messages import parse_messages
@@ -98,7 +98,7 @@ def replacements(name: str) -> dict[Any, dict[str, Any]]:
     def generate_tokens(*_: Any, max_tokens: int, **__: Any) -> Iterator[int]:
         return generate(name, max_tokens)
 
-    return {loading: {"load": load}, stream_module: {"generate_tokens": generate_tokens}}
+    return {loading: {"load": load}, turn_module: {"generate_tokens": generate_tokens}}
 
 
 if __name__ == "__main__":

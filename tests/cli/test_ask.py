@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from gemma4_mlx import errors, loading
-from gemma4_mlx import stream as stream_module
+from gemma4_mlx import turn as turn_module
 from gemma4_mlx.cli import main
 from gemma4_mlx.events import Finished, MediaReceipt, Timings, Usage
 from gemma4_mlx.messages import AudioPart, ImagePart
@@ -50,7 +50,7 @@ def asked(monkeypatch):
         return [*receipts, finished]
 
     monkeypatch.setattr(loading, "load", load)
-    monkeypatch.setattr(stream_module, "stream", stream)
+    monkeypatch.setattr(turn_module, "stream", stream)
 
     def ask(*arguments, stdin="", env=None):
         result = CliRunner().invoke(main, ["ask", *arguments], input=stdin, env=env)

@@ -8,7 +8,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from gemma4_mlx import stream as stream_module
+from gemma4_mlx import turn as turn_module
 from gemma4_mlx.errors import ContextFullError, UsageError
 from gemma4_mlx.events import (
     Finished,
@@ -20,7 +20,7 @@ from gemma4_mlx.events import (
     Usage,
 )
 from gemma4_mlx.inputs import ModelInputs
-from gemma4_mlx.stream import stream
+from gemma4_mlx.turn import stream
 from tests.toys import ToyTokenizer, joined
 
 TOKENIZER = ToyTokenizer()
@@ -50,7 +50,7 @@ class Turn:
         config = SimpleNamespace(context_length=1000, media_token_ids=(16, 17))
         self.model = SimpleNamespace(config=config, generation_config={})
         vars(self.model).update(model)
-        monkeypatch.setattr(stream_module, "generate_tokens", self.generate)
+        monkeypatch.setattr(turn_module, "generate_tokens", self.generate)
 
     def generate(self, model, inputs, **request):
         self.request = request
@@ -197,7 +197,7 @@ def test_a_character_cut_off_by_the_end_is_told(monkeypatch):
 
 def test_pain_59_rates_count_only_what_was_timed(monkeypatch):
     clock = iter([0.0, 1.0, 3.0, 4.0, 5.0])  # asked, reading, then three tokens
-    monkeypatch.setattr(stream_module, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(turn_module, "perf_counter", lambda: next(clock))
     timings = Turn(monkeypatch, "ab", "<turn|>")()[-1].timings
     assert timings.first_token_s == 3.0
     assert timings.prefill_tokens_per_s == 7 / 2.0
