@@ -9,17 +9,23 @@ TOOLS := $(VENV)/.tools
 LOCK := uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 \
   --all-extras --group build --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --quiet
 
-.PHONY: help chat test check bench lock clean
+.PHONY: help chat test oracle test-real check bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 chat: $(READY) ## chat with the small model that comes along
 	@$(BIN)/gemma4 chat -m pocket
 
 test: $(TOOLS) ## run all tests
 	$(BIN)/python -m pytest
+
+oracle: $(TOOLS) ## compare with mlx-lm and, where it is installed in .venv, mlx-vlm
+	$(BIN)/python -m pytest -m oracle -s tests/oracle
+
+test-real: $(TOOLS) ## check a published checkpoint: make test-real MODEL=google/gemma-4-E2B-it
+	GEMMA4_REAL_MODEL="$(MODEL)" $(BIN)/python -m pytest -m real -s tests/real
 
 check: $(TOOLS) ## lint, format, types and the floors of the house
 	$(BIN)/ruff check

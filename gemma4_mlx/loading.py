@@ -83,6 +83,7 @@ def load_model(
     config = ModelConfig.from_folder(folder)
     model = Gemma4(config, read_optional_json(folder / "generation_config.json"))
     report = load_weights(model, read_tensors(folder), dtype or default_dtype())
+    model.unused_tensors = report.dropped
     _evaluate(model, report, on_progress)
     return model
 

@@ -52,12 +52,15 @@ class Gemma4(nn.Module):
     Attributes:
         config: what config.json says.
         generation_config: what generation_config.json says; empty if there is none.
+        unused_tensors: names of tensors in the checkpoint that no layer uses (older files hold
+            keys and values for layers that read another layer's).
     """
 
     def __init__(self, config: ModelConfig, generation_config: Mapping[str, Any]) -> None:
         super().__init__()
         self._config = config
         self._generation_config = dict(generation_config)
+        self.unused_tensors: tuple[str, ...] = ()
         text, vision, audio = config.text_config, config.vision_config, config.audio_config
         self.language_model = LanguageModel(text)
         if vision is not None:

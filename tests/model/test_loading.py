@@ -58,3 +58,11 @@ def test_a_hub_id_that_cannot_be_fetched_says_so(tmp_path, monkeypatch):
 def test_the_mapped_table_is_not_pretended(tiny_folder):
     with pytest.raises(UsageError, match="mapped"):
         load_model(tiny_folder, per_layer_table="mapped")
+
+
+def test_pain_24_tensors_without_use_are_told(tiny, tiny_folder):
+    """The file of this checkpoint holds keys and values of the layers that share others'."""
+    assert tiny.unused_tensors
+    assert all(".self_attn." in name for name in tiny.unused_tensors)
+    from_clean_file = {name for name, _ in tree_flatten(tiny.parameters())}
+    assert not any("unused" in name for name in from_clean_file)
