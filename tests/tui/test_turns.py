@@ -36,7 +36,7 @@ async def test_the_demo_model_is_honest_about_itself():
     async with chatting() as chat:
         assert "small demo model" in chat.text
         assert "names coloured shapes" in chat.text
-        assert "gemma4 chat -m google/gemma-4-E2B-it" in chat.text
+        assert "gemma4 chat -m mlx-community/gemma-4-e2b-it-4bit" in chat.text
         assert "demo model" in chat.lines[0]
 
 

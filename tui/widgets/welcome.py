@@ -7,7 +7,7 @@ from textual.widgets import Static
 from gemma4_mlx.events import ModelReady
 from tui import figures
 
-REAL_MODEL = "gemma4 chat -m google/gemma-4-E2B-it"
+REAL_MODEL = "gemma4 chat -m mlx-community/gemma-4-e2b-it-4bit"
 
 DEMO = f"""\
 This is pocket, a small demo model that comes with the program: a Gemma 4
@@ -17,7 +17,7 @@ in miniature with all its parts, trained for a few things only.
   sound      hears single spoken words
   words      answers questions on this program, adds two digits
 
-Everything else it gets wrong. For a real model (on a Mac; several GB):
+Everything else it gets wrong. For a real model (on a Mac; 3.6 GB):
 
   {REAL_MODEL}"""
 
