@@ -3,7 +3,7 @@
 `update` returns the visible keys and values together with the position of the new ones; masks
 are built from exactly those (`masks.py`), so the three can never drift apart. Offsets are plain
 Python numbers. The names follow mlx-lm's cache protocol (`offset`, `state`, `nbytes`,
-`update_and_fetch`).
+`update_and_fetch`, `make_mask`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import NamedTuple
 import mlx.core as mx
 
 from gemma4_mlx.errors import CacheError
+from gemma4_mlx.masks import Mask, attention_mask
 
 
 class KeyValues(NamedTuple):
@@ -98,6 +99,10 @@ class KVCache:
         """`update` by mlx-lm's name: the visible keys and values."""
         seen = self.update(keys, values)
         return seen.keys, seen.values
+
+    def make_mask(self, queries: int, **_: object) -> Mask:
+        """By mlx-lm's name: the mask of the next `queries` positions; other options are its own."""
+        return attention_mask(queries, self._visible_rows() + queries, self.window)
 
     def _visible_rows(self) -> int:
         """Rows that the next position can see before itself."""

@@ -22,7 +22,7 @@ _ITEM_BYTES = {
     **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"), 1),
     **dict.fromkeys(("U16", "I16", "F16", "BF16"), 2),
     **dict.fromkeys(("U32", "I32", "F32"), 4),
-    **dict.fromkeys(("U64", "I64", "F64"), 8),
+    **dict.fromkeys(("U64", "I64"), 8),
 }
 
 
@@ -82,8 +82,13 @@ def read_shard(path: Path) -> dict[str, mx.array]:
     Raises:
         CheckpointError: the file is cut short, or not a safetensors file.
     """
-    _check_shard(path)
-    arrays = mx.load(str(path))
+    try:
+        _check_shard(path)
+        arrays = mx.load(str(path))
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} cannot be read: {error}", _AGAIN) from None
     assert isinstance(arrays, dict)
     return arrays
 
@@ -132,15 +137,21 @@ def _ranges(header: Mapping[str, Any], path: Path) -> Iterable[tuple[int, int, s
     """First byte, the one behind the last, and name of every tensor."""
     for name, entry in header.items():
         try:
-            start, stop = (int(offset) for offset in entry["data_offsets"])
+            start, stop = entry["data_offsets"]
+            _check_whole(start, stop, *entry["shape"])
             expected = math.prod(entry["shape"]) * _ITEM_BYTES[entry["dtype"]]
         except (KeyError, TypeError, ValueError):
             raise CheckpointError(
                 f"{path}: the header's entry of {name} is damaged", _AGAIN
             ) from None
-        if start < 0 or stop - start != expected:
+        if stop - start != expected:
             raise CheckpointError(
                 f"{path}: {name} has {stop - start} bytes, its shape and dtype say {expected}",
                 _AGAIN,
             )
         yield start, stop, name
+
+
+def _check_whole(*numbers: object) -> None:
+    if not all(type(number) is int and number >= 0 for number in numbers):
+        raise ValueError("offsets and sizes are whole numbers from 0 on")

@@ -32,7 +32,8 @@ from gemma4_mlx.messages import ImageTokens
 _LOG = logging.getLogger(__name__)
 
 Listener = Callable[[Event], None]
-"""Is told every event, on a thread that is not the caller's; must not block."""
+"""Is told every event, on the engine's thread; must not block. Only turns that are stopped while
+the model is still being loaded end on the thread of whoever stops them."""
 
 CLOSE_TIMEOUT_S = 2.0
 """How long leaving waits for a piece of work that cannot be interrupted."""
@@ -151,9 +152,12 @@ class Engine:
         """End all submitted turns soon; each finishes with the reason "cancelled"."""
         with self._changed:
             if self._running:
-                self._running.cancelled.set()
+                for turn in (self._running, *self._turns):
+                    turn.cancelled.set()
+                return
             waiting = len(self._turns)
             self._turns.clear()
+        # Nothing runs: the model is still being loaded, and nobody should wait for that.
         for _ in range(waiting):
             self._tell(Finished("cancelled"))
 
@@ -231,6 +235,9 @@ class Engine:
             return self._running
 
     def _tell_turn(self, answer: Answer, turn: _Turn) -> None:
+        if turn.cancelled.is_set():
+            self._tell(Finished("cancelled"))
+            return
         try:
             for event in answer(turn):
                 self._tell(event)

@@ -53,7 +53,8 @@ class MediaReceipt:
         kind: "image" or "audio".
         name: the file's name.
         tokens: slots in the prompt.
-        rows: soft tokens the encoder made; always equal to `tokens`.
+        rows: soft tokens the encoder makes of it. The processor computes both; the model refuses
+            the prompt (`PlaceholderMismatchError`) if the encoder makes another number.
         width, height: of the picture as attached, in pixels (0 for audio).
         seen_width, seen_height: of the picture as the model saw it (0 for audio).
         image_tokens: the budget it was given (0 for audio).

@@ -99,10 +99,11 @@ def find_checkpoint(name: str | Path) -> Path:
     Raises:
         ModelNotFoundError: there is none.
     """
-    if Path(name).is_dir():
-        return Path(name)
-    if str(name) == DEMO_MODEL:
+    # First, so that a folder that happens to have its name does not hide it; ./pocket is a folder.
+    if name == DEMO_MODEL:
         return Path(str(files("gemma4_mlx") / DEMO_MODEL))
+    if str(name) and Path(name).is_dir():
+        return Path(name)
     parts = str(name).split("/")
     if len(parts) != 2 or not all(parts) or str(name).startswith((".", "~")):
         raise ModelNotFoundError(

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlparse
@@ -146,7 +147,8 @@ def _parse_part(raw: Any) -> Part:
     if not isinstance(raw, Mapping):
         raise MessageError(f"a content part must be a dictionary, not {type(raw).__name__}")
     parsers = {"text": _parse_text, "image": _parse_image, "audio": _parse_audio}
-    parser = parsers.get(raw.get("type", ""))
+    kind = raw.get("type")
+    parser = parsers.get(kind) if isinstance(kind, str) else None
     if parser is None:
         raise MessageError(
             f"content part of type {raw.get('type')!r}: expected one of {', '.join(parsers)}"
@@ -175,9 +177,10 @@ def _parse_image(raw: Mapping[str, Any]) -> ImagePart:
 def _parse_audio(raw: Mapping[str, Any]) -> AudioPart:
     _only(raw, {"path", "url", "audio", "sampling_rate", "name"})
     source = _one_source(raw, ("audio", "path", "url"))
-    rate = raw.get("sampling_rate")
+    given = raw.get("sampling_rate")
+    rate = int(given) if isinstance(given, Integral) else 0
     in_memory = not isinstance(source, Path)
-    if in_memory and (not isinstance(rate, int) or rate <= 0):
+    if in_memory and rate <= 0:
         raise MessageError(
             "audio samples need 'sampling_rate' in Hz, a whole number above 0",
             'write {"type": "audio", "audio": samples, "sampling_rate": 16000}',
@@ -195,8 +198,12 @@ def _one_source(raw: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
             f"{raw['type']} part needs exactly one of {', '.join(keys)}; found {found}"
         )
     source = raw[given[0]]
+    if given[0] in ("path", "url") and not isinstance(source, str | Path):
+        raise MessageError(
+            f"{raw['type']} part: '{given[0]}' must be text, not {type(source).__name__}"
+        )
     if given[0] == "url":
-        return _path_of_url(source)
+        return _path_of_url(str(source))
     return Path(source) if isinstance(source, str | Path) else source
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from gemma4_mlx.audio.tower import AudioTower
 from gemma4_mlx.cache import KVCache
-from gemma4_mlx.config import ModelConfig, TokenType
+from gemma4_mlx.config import ModelConfig, TokenType, VisionConfig
 from gemma4_mlx.errors import AttachmentError, UsageError
 from gemma4_mlx.layers import MultimodalEmbedder
 from gemma4_mlx.masks import picture_runs
@@ -123,6 +123,7 @@ class Gemma4(nn.Module):
             AttachmentError: the model has no tower for it.
             UsageError: arrays of a shape that fits nothing.
         """
+        _check_ids(input_ids)
         has_media = pixel_values is not None or input_features is not None
         if not has_media and input_ids.shape[1] == 1:
             # A step of decoding: looking at the id would wait for the step before. No sampler
@@ -172,9 +173,8 @@ class Gemma4(nn.Module):
 
         Args, raises: see `__call__`.
         """
+        _check_ids(input_ids)
         ids = np.array(input_ids)
-        if ids.ndim != 2:
-            raise UsageError(f"input_ids has shape {ids.shape}: expected [batch, length]")
         images = self.encode_images(pixel_values, image_position_ids)
         clips = self.encode_audio(input_features, input_features_mask)
         config = self._config
@@ -184,9 +184,15 @@ class Gemma4(nn.Module):
             "video": (config.video_token_id, []),
         }
         stand_ins = [token_id for token_id, _ in kinds.values()]
-        token_ids = mx.array(
-            np.where(np.isin(ids, stand_ins), config.text_config.pad_token_id, ids)
-        )
+        text_ids = np.where(np.isin(ids, stand_ins), config.text_config.pad_token_id, ids)
+        vocabulary = config.text_config.vocab_size
+        if not 0 <= text_ids.min() <= text_ids.max() < vocabulary:
+            raise UsageError(
+                f"input_ids go from {text_ids.min()} to {text_ids.max()}: expected 0 to "
+                f"{vocabulary - 1}",
+                "are tokenizer and model of the same checkpoint?",
+            )
+        token_ids = mx.array(text_ids)
         embeddings = self.language_model.model.embed(token_ids)
         flat = embeddings.reshape(-1, embeddings.shape[-1])
         for kind, (token_id, encoded) in kinds.items():
@@ -229,7 +235,7 @@ class Gemma4(nn.Module):
         pixels = mx.array(pixel_values)
         for index, positions in enumerate(np.array(image_position_ids)):
             real = np.flatnonzero((positions != -1).any(axis=-1))
-            _check_grid(index, positions[real], vision.pooling_kernel_size)
+            _check_grid(index, positions[real], vision)
             patches = pixels[index][mx.array(real)]
             soft_tokens = self.vision_tower(patches, mx.array(positions[real]))
             encoded.append(self.embed_vision(soft_tokens))
@@ -263,11 +269,27 @@ class Gemma4(nn.Module):
         return encoded
 
 
-def _check_grid(index: int, positions: np.ndarray, kernel: int) -> None:
-    """Raise unless the patches fill a rectangle of whole pooling squares."""
+def _check_ids(input_ids: Array) -> None:
+    shape = getattr(input_ids, "shape", None)
+    if shape is None or len(shape) != 2 or not all(shape):
+        raise UsageError(
+            f"input_ids has shape {shape}: expected an array [batch, length] with something in it"
+        )
+
+
+def _check_grid(index: int, positions: np.ndarray, vision: VisionConfig) -> None:
+    """Raise unless the patches fill a rectangle of whole pooling squares that has positions."""
+    kernel, known = vision.pooling_kernel_size, vision.position_embedding_size
     columns, rows = positions.max(axis=0) + 1 if len(positions) else (0, 0)
+    if max(columns, rows) > known:
+        raise AttachmentError(
+            f"image {index + 1} is {columns} x {rows} patches: this model knows positions up to "
+            f"{known} along a side",
+            "cut the picture into parts, or give it a smaller budget",
+        )
     whole = columns % kernel == 0 and rows % kernel == 0
-    if not len(positions) or not whole or len(positions) != columns * rows:
+    places = len(np.unique(positions, axis=0))
+    if not len(positions) or not whole or not places == len(positions) == columns * rows:
         raise UsageError(
             f"image_position_ids of image {index}: {len(positions)} patches on a grid of "
             f"{columns} x {rows}, expected every place of a grid whose sides are multiples of "

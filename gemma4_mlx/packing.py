@@ -34,6 +34,20 @@ def pack_modules(model: Gemma4, tensors: Container[str] | Mapping[str, Any]) -> 
     problems = _contradictions(quantization, packed, tensors)
     if quantization is None or problems:
         return problems
+    widths = {
+        path: module.weight.shape[-1]
+        for path, module in model.named_modules()
+        if path in packed and "weight" in module
+    }
+    for path, width in widths.items():
+        declared = quantization.format_of(path)
+        if declared is not None and width % declared.group_size:
+            problems.append(
+                f"group size: {path} has rows of {width} values, no multiple of "
+                f"{declared.group_size}"
+            )
+    if problems:
+        return problems
     nn.quantize(model, class_predicate=lambda path, _: _arguments(quantization, path, packed))
     return []
 
@@ -42,8 +56,10 @@ def check_packed(model: Gemma4, tensors: Mapping[str, mx.array]) -> list[str]:
     """Dtypes of packed weights and scales that are not those of their declared format."""
     quantization = model.config.quantization
     problems = []
-    for path in _packed_paths(tensors) if quantization is not None else []:
-        packed = quantization.format_of(path) if quantization is not None else None
+    if quantization is None:
+        return problems
+    for path in _packed_paths(tensors):
+        packed = quantization.format_of(path)
         if packed is None:
             continue
         weight, scales = tensors.get(f"{path}.weight"), tensors[path + _SCALES]

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 
 import mlx.core as mx
-import numpy as np
 
 from gemma4_mlx.cache import KVCache
 from gemma4_mlx.events import PromptProgress
@@ -47,11 +46,6 @@ def plan_chunks(length: int, uncut: Sequence[Span], size: int = CHUNK_POSITIONS)
     return chunks
 
 
-def image_runs(input_ids: np.ndarray, image_token_id: int) -> list[Span]:
-    """Where the soft tokens of pictures stand in input_ids [1, L]."""
-    return slot_runs(input_ids, image_token_id)
-
-
 def prefill(
     model: Gemma4, inputs: ModelInputs, cache: Sequence[KVCache]
 ) -> Generator[PromptProgress, None, mx.array]:
@@ -77,7 +71,7 @@ def prefill(
     # Now, so that pixels and the towers' intermediate results are let go before the long part.
     mx.eval(prompt)
     length = inputs.input_ids.shape[1]
-    chunks = plan_chunks(length, image_runs(inputs.input_ids, model.config.image_token_id))
+    chunks = plan_chunks(length, slot_runs(inputs.input_ids, model.config.image_token_id))
     for start, stop in chunks[:-1]:
         model.forward(prompt.rows(start, stop), cache, last_row_only=True)
         mx.eval([one.state for one in cache])

@@ -98,7 +98,9 @@ class SamplingParams:
             default = cls(temperature=temperature if sampled else 0.0, **declared)
         except UsageError as error:
             raise ConfigError(f"generation_config.json: {error.message}") from None
-        if default.is_greedy and given.keys() & {"top_k", "top_p", "min_p"}:
+        nothing_cut = {"top_k": 0, "top_p": 1.0, "min_p": 0.0}
+        cuts = any(given.get(name, nothing) != nothing for name, nothing in nothing_cut.items())
+        if default.is_greedy and cuts:
             given.setdefault("temperature", 1.0)
         return replace(default, **given)
 
@@ -140,8 +142,12 @@ class Sampler:
         if not self._banned:
             return logits
         if self._penalty.shape[-1] != logits.shape[-1]:
-            self._penalty = mx.zeros(logits.shape[-1])
-            self._penalty[mx.array(self._banned)] = -math.inf
+            vocabulary = logits.shape[-1]
+            # MLX writes where an index points, also outside of the array.
+            inside = [token for token in self._banned if 0 <= token < vocabulary]
+            self._penalty = mx.zeros(vocabulary)
+            if inside:
+                self._penalty[mx.array(inside)] = -math.inf
         return logits + self._penalty
 
     def _candidates(self, scores: mx.array) -> tuple[mx.array, mx.array | None]:

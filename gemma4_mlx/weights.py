@@ -127,6 +127,7 @@ def load_weights(
             otherwise than config.json says; all are listed.
     """
     found, dropped, problems = _renamed(tensors, model.config)
+    problems += _idle_overrides(found, model.config)
     problems += pack_modules(model, found)
     expected = parameters(model)
     ours: dict[str, mx.array] = {}
@@ -165,6 +166,16 @@ def _renamed(
                 problems.append(f"twice: {name}, once as {source}")
             found[name] = (tensor, transform)
     return found, dropped, problems
+
+
+def _idle_overrides(found: Found, config: ModelConfig) -> list[str]:
+    """Modules whose packing config.json declares, but that are not there."""
+    overrides = config.quantization.overrides if config.quantization is not None else {}
+    return [
+        f"nothing there: {path}, whose packing config.json declares"
+        for path in overrides
+        if f"{path}.weight" not in found and not is_unused(f"{path}.weight", config)
+    ]
 
 
 def _targets(source: str) -> list[tuple[str, Transform]]:

@@ -195,3 +195,14 @@ def test_pain_41_bfloat16_logits_are_worked_on_in_float32():
     logits = mx.array(np.log([0.5, 0.25, 0.25])).astype(mx.bfloat16)[None]
     drawn = {Sampler(SamplingParams(1.0, top_p=0.749, seed=s))(logits).item() for s in range(40)}
     assert len(drawn) == 2
+
+
+@pytest.mark.parametrize("banned", [{258880}, {-1}, {3, 5_000_000}])
+def test_banned_ids_outside_of_the_vocabulary_touch_nothing(banned):
+    logits = mx.array([[0.0, 1.0, 2.0, 3.0]])
+    expected = 2 if 3 in banned else 3
+    assert Sampler(SamplingParams(), banned=banned)(logits).item() == expected
+
+
+def test_options_that_cut_nothing_leave_a_greedy_checkpoint_greedy():
+    assert SamplingParams.from_generation_config({}, top_k=0, top_p=1.0).is_greedy

@@ -40,7 +40,7 @@ class Answer:
         self._notes = notes
         self._as_json = as_json
         self._load_s = load_s
-        self._is_on_terminal = sys.stdout.isatty()
+        self._is_on_terminal = sys.stdout is not None and sys.stdout.isatty()
         self._text = ""
         self._thought = ""
         self._calls: list[ToolCall] = []

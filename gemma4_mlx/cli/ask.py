@@ -16,7 +16,7 @@ from gemma4_mlx.cli.commands import INTERRUPTED
 from gemma4_mlx.cli.notes import Notes
 from gemma4_mlx.cli.options import conversation_options
 from gemma4_mlx.config import DEMO_MODEL
-from gemma4_mlx.errors import UsageError
+from gemma4_mlx.errors import AttachmentError, UsageError
 from gemma4_mlx.events import Finished
 from gemma4_mlx.messages import AudioPart, ImagePart
 
@@ -43,12 +43,14 @@ def ask(
     given, then the text.
     """
     text = {"type": "text", "text": _question(prompt)}
-    messages: list[dict[str, Any]] = [{"role": "user", "content": [*_checked(attachments), text]}]
+    parts = _checked(attachments)
+    messages: list[dict[str, Any]] = [{"role": "user", "content": [*parts, text]}]
     if system := options.pop("system"):
         messages.insert(0, {"role": "system", "content": system})
     notes = Notes()
     load_from_s = perf_counter()
-    model, processor = _load(options.pop("model"), notes)
+    clips = [part for part in parts if isinstance(part, AudioPart)]
+    model, processor = _load(options.pop("model"), notes, clips)
     answer = Answer(notes, as_json=as_json, load_s=perf_counter() - load_from_s)
     from gemma4_mlx.turn import stream
 
@@ -61,7 +63,7 @@ def ask(
 
 def _question(prompt: str | None) -> str:
     """PROMPT, then what comes on standard input."""
-    piped = "" if sys.stdin.isatty() else _stdin()
+    piped = "" if sys.stdin is None or sys.stdin.isatty() else _stdin()
     texts = [text for text in (prompt or "", piped.strip("\n")) if text.strip()]
     if not texts:
         raise click.UsageError("No question: give it as PROMPT or on standard input.")
@@ -90,13 +92,19 @@ def _checked(paths: Sequence[Path]) -> list[ImagePart | AudioPart]:
     return parts
 
 
-def _load(name: str, notes: Notes) -> tuple[Gemma4, Processor]:
-    from gemma4_mlx.loading import load
+def _load(name: str, notes: Notes, clips: Sequence[AudioPart]) -> tuple[Gemma4, Processor]:
+    from gemma4_mlx.config import ModelConfig
+    from gemma4_mlx.loading import find_checkpoint, load
 
     def on_progress(done: int, total: int) -> None:
         notes.status(f"loading {name}: {done / total:.0%}" if done < total else "")
 
     notes.status(f"loading {name}")
+    if clips and ModelConfig.from_folder(find_checkpoint(name)).audio_config is None:
+        # Said now: reading all weights first would cost minutes.
+        raise AttachmentError(
+            f"{clips[0].name}: {name} has no audio tower, so it takes no clips", "E2B and E4B hear"
+        )
     loaded = load(name, on_progress=on_progress)
     if name == DEMO_MODEL:
         notes.aside(f"{name} is a tiny model for demonstration; -m takes a real one\n")

@@ -22,8 +22,12 @@ def attachment(path: Path) -> ImagePart | AudioPart:
             start = file.read(12)
     except FileNotFoundError:
         raise AttachmentError(f"{path}: no such file", "check the path") from None
+    except IsADirectoryError:
+        hint = "attach the files in it one by one"
+        raise AttachmentError(f"{path} is a folder", hint) from None
     except OSError as error:
-        raise AttachmentError(f"{path} cannot be read: {error.strerror}") from None
+        hint = "check its permissions"
+        raise AttachmentError(f"{path} cannot be read: {error.strerror}", hint) from None
     part = AudioPart if is_sound(start) else ImagePart
     return part(path, name=path.name)
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import click
 
-from gemma4_mlx.errors import Gemma4Error
+from gemma4_mlx.errors import EngineError, Gemma4Error
 
 ENTRY_POINTS = "gemma4.commands"
 """Where other packages name their commands."""
@@ -57,12 +57,14 @@ class Commands(click.Group):
         except BrokenPipeError:
             _forget_stdout()
             ctx.exit(PIPE_CLOSED)
+        except OSError as error:
+            _fail(ctx, EngineError(f"the system refused: {error}", "is the disk full?"))
         except Exception as error:
             _fail(ctx, error)
 
 
 def _on_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
 def _fail(ctx: click.Context, error: Exception) -> NoReturn:

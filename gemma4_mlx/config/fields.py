@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -46,6 +46,26 @@ def read_section(
         elif not optional:
             raise ConfigError(f"{name}.{field.name} is missing")
     return cls(**values)
+
+
+def require_positive(section: Any, name: str, fields_of_sizes: Iterable[str]) -> None:
+    """Raise unless every size that is given is above 0."""
+    for field in fields_of_sizes:
+        value = getattr(section, field)
+        require(value is None or value > 0, f"{name}.{field} is {value}: expected a size above 0")
+
+
+def require_given(
+    section: Mapping[str, Any] | None, name: str, fields_of_switches: Iterable[str]
+) -> None:
+    """Raise unless every switch is there, be it null: a missing one would be another model."""
+    for field in fields_of_switches:
+        require(section is None or field in section, f"{name}.{field} is missing")
+
+
+def read_number(section: Mapping[str, Any], key: str, name: str) -> float:
+    """A number under `key`, called `name` in the error."""
+    return _typed(section.get(key), "float", name)
 
 
 def read_int(raw: Mapping[str, Any], name: str) -> int:

@@ -8,9 +8,9 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from gemma4_mlx.config.fields import read_int, read_section
+from gemma4_mlx.config.fields import read_int, read_section, require_given
 from gemma4_mlx.config.quantization import Quantization
-from gemma4_mlx.config.text import TextConfig
+from gemma4_mlx.config.text import SWITCHES, TextConfig
 from gemma4_mlx.config.towers import AudioConfig, VisionConfig
 from gemma4_mlx.errors import ConfigError, ModelNotFoundError
 from gemma4_mlx.json_file import read_json_object
@@ -62,7 +62,7 @@ class ModelConfig:
         """Ids that only ever stand for media; a model must never write them."""
         keys = [f"{name}_token_{end}" for name in _MEDIA_MARKERS for end in ("id", "index")]
         ids = [self.raw.get(key) for key in keys]
-        return tuple(dict.fromkeys(token for token in ids if token is not None))
+        return tuple(dict.fromkeys(token for token in ids if isinstance(token, int)))
 
     @classmethod
     def from_folder(cls, folder: str | Path) -> ModelConfig:
@@ -93,6 +93,7 @@ class ModelConfig:
         text = read_section(TextConfig, raw, "text_config", synonyms)
         if text is None:
             raise ConfigError("text_config is missing")
+        require_given(raw["text_config"], "text_config", SWITCHES)
         return cls(
             text_config=text,
             vision_config=read_section(VisionConfig, raw, "vision_config"),

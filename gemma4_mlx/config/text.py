@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from gemma4_mlx.config.fields import require
+from gemma4_mlx.config.fields import read_number, require, require_positive
 from gemma4_mlx.errors import ConfigError
 
 SLIDING, FULL = "sliding_attention", "full_attention"
@@ -80,6 +80,17 @@ class LayerSpec:
         return self.kv_source == self.index
 
 
+_SIZES = (
+    *("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "head_dim"),
+    *("num_attention_heads", "num_key_value_heads", "max_position_embeddings"),
+    *("sliding_window", "rms_norm_eps", "final_logit_softcapping", "global_head_dim"),
+    *("num_global_key_value_heads", "vocab_size_per_layer_input"),
+    *("num_experts", "top_k_experts", "moe_intermediate_size"),
+)
+SWITCHES = ("use_bidirectional_attention", "attention_k_eq_v", "enable_moe_block")
+"""Fields that every published file names; without one of them the layers would be others."""
+
+
 @dataclass(frozen=True)
 class TextConfig:
     """The decoder. Field names are Hugging Face's."""
@@ -116,6 +127,7 @@ class TextConfig:
     per_layer_config: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
+        require_positive(self, "text_config", _SIZES)
         self._check_layers()
         self._check_architecture()
         for layer in self.layers:
@@ -183,8 +195,19 @@ class TextConfig:
         """Width and number of the key-value heads of a layer."""
         if self.per_layer_config is not None:
             own = self.per_layer_config.get(str(index), self.per_layer_config.get(kind, {}))
+            require(
+                isinstance(own, Mapping),
+                f"text_config.per_layer_config of layer {index} must be an object",
+            )
             heads = own.get("num_key_value_heads", self.num_key_value_heads)
-            return own.get("head_dim", self.head_dim), heads
+            head_dim = own.get("head_dim", self.head_dim)
+            for size in (heads, head_dim):
+                require(
+                    isinstance(size, int) and size > 0,
+                    f"text_config.per_layer_config of layer {index} holds {size!r}: expected a "
+                    "size above 0",
+                )
+            return head_dim, heads
         if kind == SLIDING:
             return self.head_dim, self.num_key_value_heads
         if self.global_head_dim is None:
@@ -201,10 +224,13 @@ class TextConfig:
         if not isinstance(raw, Mapping) or "rope_theta" not in raw:
             raise ConfigError(f"{name}.rope_theta is missing")
         rope_type = raw.get("rope_type", "default")
+        theta = read_number(raw, "rope_theta", f"{name}.rope_theta")
         if rope_type == "default":
-            return RopeSpec(float(raw["rope_theta"]))
+            return RopeSpec(theta)
         if rope_type == "proportional":
-            return RopeSpec(float(raw["rope_theta"]), float(raw.get("partial_rotary_factor", 1.0)))
+            share = read_number(raw, "partial_rotary_factor", f"{name}.partial_rotary_factor")
+            require(0 < share <= 1, f"{name}.partial_rotary_factor is {share}: expected 0 to 1")
+            return RopeSpec(theta, share)
         raise ConfigError(
             f"{name}.rope_type is {rope_type!r}: expected 'default' or 'proportional'"
         )

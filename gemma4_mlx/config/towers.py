@@ -9,7 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gemma4_mlx.config.fields import require
+from gemma4_mlx.config.fields import require, require_positive
+
+_VISION_SIZES = (
+    *("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"),
+    *("num_key_value_heads", "head_dim", "patch_size", "pooling_kernel_size"),
+    *("position_embedding_size", "rms_norm_eps"),
+)
+_AUDIO_SIZES = (
+    *("hidden_size", "num_hidden_layers", "num_attention_heads", "conv_kernel_size"),
+    *("attention_chunk_size", "attention_context_left", "attention_logit_cap"),
+    *("gradient_clipping", "rms_norm_eps", "output_proj_dims"),
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,7 @@ class VisionConfig:
     hidden_activation: str = "gelu_pytorch_tanh"
 
     def __post_init__(self) -> None:
+        require_positive(self, "vision_config", _VISION_SIZES)
         require(
             self.hidden_activation == "gelu_pytorch_tanh",
             f"vision_config.hidden_activation is {self.hidden_activation!r}: "
@@ -75,6 +87,7 @@ class AudioConfig:
     hidden_act: str = "silu"
 
     def __post_init__(self) -> None:
+        require_positive(self, "audio_config", _AUDIO_SIZES)
         require(
             self.hidden_act == "silu",
             f"audio_config.hidden_act is {self.hidden_act!r}: expected 'silu'",

@@ -97,7 +97,6 @@ class Processor:
     def __call__(
         self,
         messages: Conversation,
-        *,
         image_tokens: ImageTokens | None = None,
         thinking: bool = False,
         tools: Tools | None = None,
@@ -135,7 +134,6 @@ class Processor:
     def count(
         self,
         messages: Conversation,
-        *,
         image_tokens: ImageTokens | None = None,
         thinking: bool = False,
         tools: Tools | None = None,

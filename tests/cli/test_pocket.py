@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from click.testing import CliRunner
 from PIL import Image, ImageDraw
 
 from gemma4_mlx.cli import main
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def ask(*arguments, stdin=""):
@@ -39,6 +42,23 @@ def clip(tmp_path_factory):
     path = tmp_path_factory.mktemp("media") / "noise.wav"
     soundfile.write(path, np.random.default_rng(0).uniform(-0.1, 0.1, 24_000), 48_000)
     return path
+
+
+@pytest.mark.parametrize(
+    ("name", "question", "words"),
+    [
+        ("yellow-star-green-triangle.jpg", "What is in the picture?", "yellow star green triangle"),
+        ("the-word-seven.wav", "What does the clip say?", "seven"),
+        ("the-word-music.ogg", "Transcribe this.", "music"),
+    ],
+)
+def test_it_is_right_about_the_examples(name, question, words):
+    said = answered("-a", EXAMPLES / name, question)["text"].lower()
+    assert all(word in said for word in words.split()), said
+
+
+def test_it_is_right_about_sums():
+    assert "7" in answered("What is 3 + 4?")["text"]
 
 
 def test_stdout_is_the_answer_alone():

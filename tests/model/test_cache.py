@@ -68,4 +68,6 @@ def test_the_names_of_mlx_lms_protocol():
     keys, values = cache.update_and_fetch(rows(0, 2), rows(0, 2))
     assert positions(keys) == positions(values) == [0, 1]
     assert (cache.offset, len(cache.state)) == (2, 2)
+    assert cache.make_mask(3, return_array=False) == "causal"
+    assert cache.make_mask(1) is None
     assert cache.nbytes == sum(array.nbytes for array in cache.state)

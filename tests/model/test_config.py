@@ -84,6 +84,17 @@ REQUIRED = [
 ]
 
 
+@pytest.mark.parametrize(
+    "field", ["use_bidirectional_attention", "attention_k_eq_v", "enable_moe_block"]
+)
+@pytest.mark.parametrize("name", ["E2B-it", "26B-A4B-it", "31B-it"])
+def test_a_missing_switch_is_not_another_model(name, field):
+    raw = published(name)
+    del raw["text_config"][field]
+    with pytest.raises(ConfigError, match=rf"text_config\.{field} is missing"):
+        ModelConfig.from_dict(raw)
+
+
 @pytest.mark.parametrize(("section", "field"), REQUIRED)
 def test_a_missing_field_is_named(e2b, section, field):
     del e2b[section][field]
@@ -116,6 +127,15 @@ def test_a_field_of_the_wrong_type_is_named(e2b, section, field, value):
         ({"num_kv_shared_layers": 35}, "num_kv_shared_layers is 35 of 35"),
         ({"num_kv_shared_layers": 33}, "no layer before layer 2 is full_attention"),
         ({"sliding_window": 0}, "sliding_window is 0"),
+        ({"hidden_size": 0}, "hidden_size is 0"),
+        ({"num_key_value_heads": 0}, "num_key_value_heads is 0"),
+        ({"num_attention_heads": -8}, "num_attention_heads is -8"),
+        ({"per_layer_config": {"full_attention": 5}}, "per_layer_config of layer 4"),
+        ({"per_layer_config": {"4": {"head_dim": 0}}}, "per_layer_config of layer 4"),
+        (
+            {"rope_parameters": {"sliding_attention": {"rope_theta": None}}},
+            "sliding_attention.rope_theta is None",
+        ),
         ({"hidden_activation": "relu"}, "hidden_activation"),
         ({"global_head_dim": None}, "global_head_dim is missing"),
         ({"rope_parameters": {}}, "rope_parameters.sliding_attention.rope_theta is missing"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mlx.utils import tree_flatten
 
-from gemma4_mlx.errors import CheckpointError, ModelNotFoundError, UsageError
+from gemma4_mlx.errors import AttachmentError, CheckpointError, ModelNotFoundError, UsageError
 from gemma4_mlx.loading import find_checkpoint, load_model
 
 
@@ -66,3 +66,28 @@ def test_pain_24_tensors_without_use_are_told(tiny, tiny_folder):
     assert all(".self_attn." in name for name in tiny.unused_tensors)
     from_clean_file = {name for name, _ in tree_flatten(tiny.parameters())}
     assert not any("unused" in name for name in from_clean_file)
+
+
+def test_a_folder_of_its_name_does_not_hide_the_bundled_model(tmp_path, monkeypatch):
+    (tmp_path / "pocket").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert (find_checkpoint("pocket") / "config.json").is_file()
+    assert find_checkpoint("./pocket").resolve() == tmp_path / "pocket"
+    with pytest.raises(ModelNotFoundError):
+        find_checkpoint("")
+
+
+@pytest.mark.parametrize("ids", [[[10**8, 5]], [[-1, 5]], [[288, 1]], [1, 2], [[]]])
+def test_ids_that_are_no_tokens_are_refused(tiny, ids):
+    with pytest.raises(UsageError, match="input_ids"):
+        tiny(np.array(ids))
+
+
+def test_a_picture_beyond_the_table_of_positions_is_refused(tiny):
+    columns = 66
+    row, column = np.divmod(np.arange(3 * columns), columns)
+    positions = np.stack([column, row], axis=-1)[None].astype(np.int32)
+    pixels = np.zeros((1, 3 * columns, 768), np.float32)
+    ids = np.full((1, columns // 3), tiny.config.image_token_id)
+    with pytest.raises(AttachmentError, match=r"66 x 3 patches.*up to 64"):
+        tiny(ids, pixel_values=pixels, image_position_ids=positions)

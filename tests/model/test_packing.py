@@ -145,3 +145,17 @@ def test_pain_30_packed_without_a_word_is_an_error(folders, tmp_path):
     packed = pack(our_tensors(source), lambda path: FORMATS["affine-4"] if path == UP else None)
     with pytest.raises(WeightsError, match="has scales, but config"):
         load_model(write(tmp_path / "odd", source, packed, None))
+
+
+def test_pain_30_a_group_that_does_not_divide_the_rows_is_an_error(folders, tmp_path):
+    message = contradicted(
+        folders, tmp_path, lambda t: None, {"group_size": 128, "bits": 4, "mode": "affine"}
+    )
+    assert f"group size: {UP} has rows of 64 values, no multiple of 128" in message
+
+
+def test_pain_30_a_declared_module_that_is_not_there_is_an_error(folders, tmp_path):
+    misspelt = UP.replace("up_proj", "up_prj")
+    block = {**FORMATS["affine-4"], misspelt: FORMATS["affine-8"]}
+    message = contradicted(folders, tmp_path, lambda t: None, block)
+    assert f"nothing there: {misspelt}" in message

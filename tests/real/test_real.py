@@ -31,7 +31,7 @@ def real() -> tuple[Any, Any]:
     if not MODEL or MODEL == DEMO_MODEL:
         pytest.skip("no published checkpoint is named: make test-real MODEL=...")
     started_s = perf_counter()
-    model, processor = g4.load(MODEL)
+    model, processor = g4.load(MODEL, dtype=mx.bfloat16)
     size_gb = sum(array.nbytes for array in parameters(model).values()) / 1e9
     say(f"{MODEL} on {platform.platform()}, {mx.device_info().get('device_name', 'CPU')}")
     say(f"loaded {size_gb:.2f} GB in {perf_counter() - started_s:.1f} s")
