@@ -32,7 +32,6 @@ class Plan:
     budgets: tuple[float, float, float]  # shares of 70, 140 and 280
     horizon: int = 0  # steps to the end of the learning rate's descent, if not `steps`
     bank: Mapping[int, int] = field(default_factory=dict)  # pictures drawn, by budget
-    sees: bool = False  # whether the vision tower learns, too, from pictures drawn as they come
 
 
 BANK = {70: 1600, 140: 320, 280: 160}
@@ -41,7 +40,6 @@ LARGE_BANK = {70: 3600, 140: 450, 280: 160}
 TEXT = Plan(200, 0.02, 3e-3, 28, 0, 0, (1, 0, 0))
 CACHED = Plan(400, 0.015, 2e-3, 10, 10, 1100, (0.6, 0.2, 0.2), horizon=700, bank=BANK)
 PICTURES = Plan(440, 0.015, 2e-3, 9, 4, 1900, (0.64, 0.2, 0.16), bank=BANK)
-WHOLE = Plan(230, 0.006, 6e-4, 8, 4, 980, (0.76, 0.14, 0.1), sees=True)
 POLISH = Plan(460, 0.008, 1e-3, 9, 4, 1900, (0.76, 0.14, 0.1), bank=LARGE_BANK)
 BANK_CLIPS = 800
 
@@ -67,31 +65,19 @@ class Trainer:
         self.budget = 70
         sounds = BANK_CLIPS if plan.tokens else 0
         self.bank = studio.Bank(model, ears, self.rng, plan.bank, sounds)
-        self.sizes: list[tuple[int, int]] = []
-        self.writer = Writer(self.rng, self._picture, self.bank.clip)
-
-    def _picture(self):
-        """One of the bank, or a new one of the few sizes of this step."""
-        if not self.plan.sees:
-            return self.bank.picture(self.budget)
-        return studio.shot(self.rng, self.budget, self.rng.choice(self.sizes))
+        self.writer = Writer(self.rng, lambda: self.bank.picture(self.budget), self.bank.clip)
 
     def _backward(self, talks: list[Conversation], weight: float) -> tuple[float, float]:
         batch = self.renderer.batch(talks, len, len)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             images = sounds = None
             if batch.pictures:
-                images = self._seen(batch.pictures)
+                images = torch.cat([one.soft for one in batch.pictures])
             if batch.clips:
                 sounds = torch.cat([one.soft for one in batch.clips])
             loss, hits = loss_of(self.model, batch, images, sounds)
         (weight * loss).backward()
         return float(loss.detach()), hits
-
-    def _seen(self, shots: list[studio.Shot]) -> torch.Tensor:
-        if self.plan.sees:
-            return studio.look(self.model, shots)
-        return torch.cat([one.soft for one in shots])
 
     def step(self) -> list[float]:
         """Gradients of one step: losses of words, clips and pictures, and the pictures' hits."""
@@ -104,7 +90,6 @@ class Trainer:
         if plan.tokens:
             self.budget = self.rng.choices(studio.BUDGETS, plan.budgets)[0]
             count = max(2, plan.tokens // self.budget)
-            self.sizes = [studio.random_size(self.rng) for _ in range(2)]
             out += self._backward([self.writer.on_pictures() for _ in range(count)], 1.0)
         return out
 
@@ -122,9 +107,8 @@ def run(
     log.say("drawing")
     trainer = Trainer(model, renderer, plan, seed, ears)
     log.say("training")
-    learning = ["language_model.", *(("vision_tower.", "embed_vision.") if plan.sees else ())]
     optimisers = Optimisers(
-        [(n, p) for n, p in model.model.named_parameters() if n.startswith(tuple(learning))],
+        model.model.language_model.named_parameters(),
         plan.horizon or plan.steps,
         plan.muon,
         plan.adam,

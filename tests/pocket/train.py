@@ -37,16 +37,14 @@ STARTS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "pictures": {"cached": ("model.",)},
     "polish": {"pictures": ("model.",)},
-    "whole": {"polish": ("model.",)},
 }
 PLANS = {
     "text": stage_joint.TEXT,
     "cached": stage_joint.CACHED,
     "pictures": stage_joint.PICTURES,
     "polish": stage_joint.POLISH,
-    "whole": stage_joint.WHOLE,
 }
-SEEDS = {"vision": 1, "speech": 2, "text": 3, "cached": 4, "pictures": 6, "polish": 7, "whole": 8}
+SEEDS = {"vision": 1, "speech": 2, "text": 3, "cached": 4, "pictures": 6, "polish": 7}
 
 
 def tokenizer_of(out: Path) -> Tokenizer:
@@ -104,7 +102,7 @@ def train(out: Path, stage: str, rank: int, ranks: int) -> None:
 def export(out: Path) -> None:
     """Write the last stage's network as a checkpoint folder."""
     model = build(0)
-    model.load_state_dict(torch.load(out / "whole.pt"))
+    model.load_state_dict(torch.load(out / "polish.pt"))
     clips = speech.corpus(out / "speech.npz", CLIPS_EACH, 5)
     checkpoint.export(model.eval(), tokenizer_of(out), clips, out / "pocket")
 
@@ -136,7 +134,7 @@ def everything(out: Path, step: Callable[[str], None] = print) -> None:
     wait(launch(out, "speech"))
     wait(launch(out, "text"))
     wait(vision)
-    for stage in ("cached", "pictures", "polish", "whole"):
+    for stage in ("cached", "pictures", "polish"):
         step(stage)
         wait(launch(out, stage, ranks=2))
     step("export")
