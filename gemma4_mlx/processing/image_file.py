@@ -131,7 +131,7 @@ def _open_file(path: Path, name: str) -> Image.Image:
 
 def _open_heif(content: bytes, name: str) -> Image.Image:
     try:
-        import pi_heif  # pyright: ignore[reportMissingImports]
+        import pi_heif
     except ImportError:
         raise AttachmentError(
             f"{name} is a HEIC picture, and the reader for those is not installed",
