@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from mlx.utils import tree_flatten
 
+from gemma4_mlx.checkpoint import read_tensors
 from gemma4_mlx.errors import AttachmentError, CheckpointError, ModelNotFoundError, UsageError
 from gemma4_mlx.loading import find_checkpoint, load_model
 
@@ -91,3 +92,15 @@ def test_a_picture_beyond_the_table_of_positions_is_refused(tiny):
     ids = np.full((1, columns // 3), tiny.config.image_token_id)
     with pytest.raises(AttachmentError, match=r"66 x 3 patches.*up to 64"):
         tiny(ids, pixel_values=pixels, image_position_ids=positions)
+
+
+def test_pain_24_with_or_without_them_it_is_the_same_model(tiny, tiny_folder, tmp_path):
+    clean = shutil.copytree(tiny_folder, tmp_path / "clean")
+    tensors = read_tensors(tiny_folder)
+    kept = {name: array for name, array in tensors.items() if name not in tiny.unused_tensors}
+    assert len(kept) < len(tensors)
+    mx.save_safetensors(str(clean / "model.safetensors"), kept)
+    model = load_model(clean, dtype=mx.float32)
+    assert model.unused_tensors == ()
+    ids = np.arange(5, 45)[None]
+    np.testing.assert_array_equal(np.array(model(ids)), np.array(tiny(ids)))
