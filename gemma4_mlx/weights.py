@@ -1,14 +1,8 @@
-"""From the names in a checkpoint to the parameters of the model: the one table.
-
-Attribute paths of our modules are the names that mlx-lm and mlx-vlm write, so that their files
-need no renaming; those of Hugging Face are renamed by the rules below. Mapping a name twice
-gives the same as mapping it once.
-"""
+"""From the tensors of a checkpoint to the parameters of the model, all of them accounted for."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import mlx.core as mx
@@ -18,60 +12,7 @@ from gemma4_mlx.config import ModelConfig
 from gemma4_mlx.errors import WeightsError
 from gemma4_mlx.model import Gemma4
 from gemma4_mlx.packing import check_packed, pack_modules
-
-Transform = Callable[[mx.array], mx.array]
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """How some tensors of a checkpoint become ours.
-
-    Attributes:
-        pattern: the checkpoint's names, after the prefixes are renamed.
-        targets: our names, in terms of the pattern's groups. More than one if the checkpoint
-            keeps several of our tensors in one.
-        transforms: for each target, the change of layout, applied where the tensor does not
-            have our shape yet.
-    """
-
-    pattern: re.Pattern[str]
-    targets: tuple[str, ...]
-    transforms: tuple[Transform, ...]
-
-
-_PREFIXES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"^model\.language_model\."), "language_model.model."),
-    (re.compile(r"^model\.(vision_tower|audio_tower|embed_vision|embed_audio)\."), r"\1."),
-)
-
-_RULES: tuple[Rule, ...] = (
-    # [out, in, time, frequency] -> [out, time, frequency, in]
-    Rule(
-        re.compile(r"^(audio_tower\.subsample_conv_projection\.layer\d\.conv\.weight)$"),
-        (r"\1",),
-        (lambda weight: weight.transpose(0, 2, 3, 1),),
-    ),
-    # [channels, 1, kernel] -> [channels, kernel, 1]
-    Rule(
-        re.compile(r"^(audio_tower\.layers\.\d+\.lconv1d\.depthwise_conv1d\.weight)$"),
-        (r"\1",),
-        (lambda weight: weight.transpose(0, 2, 1),),
-    ),
-    # [experts, gate rows then up rows, in] -> two of [experts, rows, in]
-    Rule(
-        re.compile(r"^(language_model\.model\.layers\.\d+\.experts)\.gate_up_proj$"),
-        (r"\1.switch_glu.gate_proj.weight", r"\1.switch_glu.up_proj.weight"),
-        (lambda w: w[:, : w.shape[1] // 2], lambda w: w[:, w.shape[1] // 2 :]),
-    ),
-    Rule(
-        re.compile(r"^(language_model\.model\.layers\.\d+\.experts)\.down_proj$"),
-        (r"\1.switch_glu.down_proj.weight",),
-        (lambda weight: weight,),
-    ),
-)
-
-_OWN_KV = re.compile(r"^language_model\.model\.layers\.(\d+)\.self_attn\.[kv]_(proj|norm)\.")
-_TIED_HEAD = re.compile(r"^(language_model\.)?lm_head\.")
+from gemma4_mlx.tensor_names import Transform, is_unused, targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +27,6 @@ class LoadReport:
 
     loaded_bytes: int
     dropped: tuple[str, ...]
-
-
-def target_names(source: str) -> tuple[str, ...]:
-    """Our names for a tensor of a checkpoint; mostly one."""
-    return tuple(name for name, _ in _targets(source))
-
-
-def is_unused(name: str, config: ModelConfig) -> bool:
-    """Whether no layer uses the tensor of that (our) name, though files may hold it."""
-    if _TIED_HEAD.match(name):
-        return True
-    match = _OWN_KV.match(name)
-    layers = config.text_config.layers
-    return match is not None and int(match[1]) < len(layers) and not layers[int(match[1])].owns_kv
 
 
 def parameters(model: Gemma4) -> dict[str, mx.array]:
@@ -157,11 +84,11 @@ def _renamed(
     found: Found = {}
     dropped, problems = [], []
     for source, tensor in tensors.items():
-        targets = _targets(source)
-        if is_unused(targets[0][0], config):
+        renamed = targets(source)
+        if is_unused(renamed[0][0], config):
             dropped.append(source)
             continue
-        for name, transform in targets:
+        for name, transform in renamed:
             if name in found:
                 problems.append(f"twice: {name}, once as {source}")
             found[name] = (tensor, transform)
@@ -176,17 +103,6 @@ def _idle_overrides(found: Found, config: ModelConfig) -> list[str]:
         for path in overrides
         if f"{path}.weight" not in found and not is_unused(f"{path}.weight", config)
     ]
-
-
-def _targets(source: str) -> list[tuple[str, Transform]]:
-    for pattern, replacement in _PREFIXES:
-        source = pattern.sub(replacement, source)
-    for rule in _RULES:
-        match = rule.pattern.match(source)
-        if match:
-            names = [match.expand(target) for target in rule.targets]
-            return list(zip(names, rule.transforms, strict=True))
-    return [(source, lambda tensor: tensor)]
 
 
 def _cast(tensor: mx.array, dtype: mx.Dtype) -> mx.array:

@@ -4,16 +4,19 @@ model           the whole file
 text            the decoder, layer by layer
 towers          the vision and the audio tower
 quantization    which modules are packed, and how
+shapes          names and shapes of all parameters
 fields          typed fields of a JSON object, named in every error
 """
 
 from gemma4_mlx.config.model import DEMO_MODEL, ModelConfig, TokenType
 from gemma4_mlx.config.quantization import PackedFormat, Quantization
+from gemma4_mlx.config.shapes import PER_LAYER_TABLE, parameter_shapes
 from gemma4_mlx.config.text import ExpertSpec, LayerSpec, RopeSpec, TextConfig
 from gemma4_mlx.config.towers import AudioConfig, VisionConfig
 
 __all__ = [
     "DEMO_MODEL",
+    "PER_LAYER_TABLE",
     "AudioConfig",
     "ExpertSpec",
     "LayerSpec",
@@ -24,4 +27,5 @@ __all__ = [
     "TextConfig",
     "TokenType",
     "VisionConfig",
+    "parameter_shapes",
 ]

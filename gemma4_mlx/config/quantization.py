@@ -42,6 +42,12 @@ class PackedFormat:
         """Whether each group has a bias beside its scale."""
         return self.mode == "affine"
 
+    @property
+    def bits_per_weight(self) -> float:
+        """Bits that a value takes, its share of the scales included (scales and biases in 16)."""
+        per_group = 32 if self.has_biases else 8
+        return self.bits + per_group / self.group_size
+
 
 @dataclass(frozen=True)
 class Quantization:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemma4_mlx.checkpoint import read_optional_json, read_shard, read_tensors, shard_paths
+from gemma4_mlx.checkpoint import read_optional_json, read_shard, read_tensors
 from gemma4_mlx.errors import CheckpointError, ModelNotFoundError
+from gemma4_mlx.weight_file import shard_paths
 
 
 @pytest.fixture(scope="module")

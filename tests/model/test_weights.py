@@ -11,10 +11,11 @@ import mlx.core as mx
 import pytest
 from mlx.utils import tree_flatten
 
-from gemma4_mlx.config import ModelConfig
+from gemma4_mlx.config import ModelConfig, parameter_shapes
 from gemma4_mlx.errors import WeightsError
 from gemma4_mlx.model import Gemma4
-from gemma4_mlx.weights import is_unused, load_weights, target_names
+from gemma4_mlx.tensor_names import is_unused, target_names
+from gemma4_mlx.weights import load_weights
 
 DATA = Path(__file__).parent.parent / "data"
 
@@ -68,6 +69,13 @@ def test_pain_24_every_published_tensor_has_one_place(variant, count, dead):
     )
     assert set(targets.values()) == {1}
     assert set(targets) == {name for name, _ in tree_flatten(model.parameters())}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_shapes_from_the_config_are_those_of_the_model(variant):
+    model = real_size_model(variant)
+    shapes = {name: value.shape for name, value in tree_flatten(model.parameters())}
+    assert parameter_shapes(model.config) == shapes
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
