@@ -22,9 +22,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Protocol
 
 from gemma4_mlx.config import DEMO_MODEL
+from gemma4_mlx.engine_lock import EngineLock
 from gemma4_mlx.errors import EngineError, Gemma4Error, MemoryLimitError
 from gemma4_mlx.events import Event, Failed, Finished, LoadProgress, ModelReady
 from gemma4_mlx.messages import ImageTokens
@@ -181,13 +183,14 @@ class Engine:
 
     def _work(self) -> None:
         try:
-            self._serve()
+            with EngineLock() as lock:
+                self._serve(lock)
         finally:
             _end_streams()
 
-    def _serve(self) -> None:
+    def _serve(self, lock: EngineLock) -> None:
         try:
-            answer = self._load()
+            answer = self._load(lock)
         except _ClosedError:
             return
         except BaseException as error:  # also a SystemExit must not leave the listener waiting
@@ -195,9 +198,11 @@ class Engine:
         while turn := self._next_turn():
             self._tell_turn(answer, turn)
 
-    def _load(self) -> Answer:
-        load, stream = _backend()
-        model, processor = load(self._model, on_progress=self._on_progress)
+    def _load(self, lock: EngineLock) -> Answer:
+        find, load, stream = _backend()
+        folder = find(self._model)
+        lock.take(self._model, folder)
+        model, processor = load(folder, on_progress=self._on_progress)
         self._tell(
             ModelReady(
                 name=self._model,
@@ -272,12 +277,12 @@ def _always(event: Event) -> Answer:
     return lambda turn: [event]
 
 
-def _backend() -> tuple[Callable[..., Any], Callable[..., Iterable[Event]]]:
+def _backend() -> tuple[Callable[[str], Path], Callable[..., Any], Callable[..., Iterable[Event]]]:
     """The functions that need MLX; imported on the engine's thread and nowhere else."""
-    from gemma4_mlx.loading import load
+    from gemma4_mlx.loading import find_checkpoint, load
     from gemma4_mlx.turn import stream
 
-    return load, stream
+    return find_checkpoint, load, stream
 
 
 def _end_streams() -> None:

@@ -45,7 +45,9 @@ def generate_tokens(
     cache = model.make_cache() if cache is None else cache
     if max_tokens <= 0:
         return
-    token = sampler((yield from prefill(model, inputs, cache)))
+    reading = prefill(model, inputs, cache)
+    del inputs  # now `reading` alone holds the pixels, and lets go of them when they are encoded
+    token = sampler((yield from reading))
     mx.async_eval(token)
     for left in range(max_tokens - 1, -1, -1):
         following = None

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 PerLayerTable = Literal["auto", "resident", "mapped"]
 OnProgress = Callable[[int, int], None]
 
+BUFFER_CACHE_BYTES = 512 * 1024**2
+"""The most memory that MLX keeps of buffers nobody uses. A step of decoding and a piece of a
+prompt get theirs back out of it. MLX's own limit on Metal is about all memory, so that every
+size of prompt ever read would leave its buffers behind."""
+
 _EVALUATED_BYTES = 256 * 1024**2
 _CHECKPOINT_FILES = ["*.json", "*.jinja", "model*.safetensors"]
 
@@ -79,6 +84,7 @@ def load_model(
         raise UsageError(
             f"per_layer_table={per_layer_table!r}: this version knows 'auto' and 'resident'"
         )
+    _bound_buffer_cache()
     folder = Path(folder)
     config = ModelConfig.from_folder(folder)
     model = Gemma4(config, read_optional_json(folder / "generation_config.json"))
@@ -86,6 +92,13 @@ def load_model(
     model.unused_tensors = report.dropped
     _evaluate(model, report, on_progress)
     return model
+
+
+def _bound_buffer_cache() -> None:
+    """Lower the limit; one that is lower already stays (MLX has no way to ask)."""
+    before = mx.set_cache_limit(BUFFER_CACHE_BYTES)
+    if before < BUFFER_CACHE_BYTES:
+        mx.set_cache_limit(before)
 
 
 def default_dtype() -> mx.Dtype:

@@ -70,8 +70,10 @@ def prefill(
     prompt = model.embed(**arrays)
     # Now, so that pixels and the towers' intermediate results are let go before the long part.
     mx.eval(prompt)
-    length = inputs.input_ids.shape[1]
-    chunks = plan_chunks(length, slot_runs(inputs.input_ids, model.config.image_token_id))
+    ids = inputs.input_ids
+    del inputs, arrays
+    length = ids.shape[1]
+    chunks = plan_chunks(length, slot_runs(ids, model.config.image_token_id))
     for start, stop in chunks[:-1]:
         model.forward(prompt.rows(start, stop), cache, last_row_only=True)
         mx.eval([one.state for one in cache])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import mlx.core as mx
 
 from gemma4_mlx.channels import ChannelReader
-from gemma4_mlx.errors import ContextFullError, UsageError
+from gemma4_mlx.errors import ContextFullError, EngineError, UsageError
 from gemma4_mlx.events import Event, Finished, FinishReason, PromptProgress, Timings, Usage
 from gemma4_mlx.generate import generate_tokens
 from gemma4_mlx.messages import ImageTokens, Message
@@ -70,6 +71,7 @@ def stream(
         ContextFullError: the conversation leaves no room for an answer.
         UsageError: an option out of its range.
         MessageError, AttachmentError, TokenizerError: the conversation cannot be used.
+        EngineError: it was continued on another thread than it was begun on.
     """
     started_s = perf_counter()
     if max_tokens < 1:
@@ -90,8 +92,11 @@ def stream(
         stop_ids=stop_ids,
         max_tokens=min(max_tokens, room),
     )
+    del inputs  # the pixels: whoever reads the prompt lets go of them when they are encoded
     reader = ChannelReader(processor.tokenizer, prompt=prompt)
-    reason = yield from _read(meter.watch(tokens), reader, stop_ids, should_stop or _never)
+    reason = yield from _read(
+        meter.watch(_on_one_thread(tokens)), reader, stop_ids, should_stop or _never
+    )
     yield Finished(reason, meter.usage(), meter.timings(), mx.get_peak_memory())
 
 
@@ -119,6 +124,21 @@ def _read(
             break
     yield from reader.finish()
     return "tool_call" if reason == "stop" and reader.calls else reason
+
+
+def _on_one_thread(steps: Iterator[int | PromptProgress]) -> Iterator[int | PromptProgress]:
+    """Pass the steps on, as long as they are asked for where the first one was.
+
+    MLX binds what is not yet evaluated to the thread that made it.
+    """
+    began_on = threading.get_ident()
+    for step in steps:
+        yield step
+        if threading.get_ident() != began_on:
+            raise EngineError(
+                "a turn was begun on one thread and continued on another",
+                "use it up on the thread that loaded the model, as `gemma4_mlx.engine` does",
+            )
 
 
 def _room(prompt_tokens: int, context_length: int) -> int:

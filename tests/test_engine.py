@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 from queue import Queue
 from types import SimpleNamespace
 
@@ -31,7 +32,7 @@ class Toy:
         self.gate.set()
         self.load_error = None
         self.events = Queue()
-        monkeypatch.setattr(engine_module, "_backend", lambda: (self.load, self.stream))
+        monkeypatch.setattr(engine_module, "_backend", lambda: (Path, self.load, self.stream))
         self.engine = Engine("toy")
 
     def load(self, name, *, on_progress):

@@ -16,6 +16,7 @@ from gemma4_mlx.cli.commands import INTERRUPTED
 from gemma4_mlx.cli.notes import Notes
 from gemma4_mlx.cli.options import conversation_options
 from gemma4_mlx.config import DEMO_MODEL
+from gemma4_mlx.engine_lock import EngineLock
 from gemma4_mlx.errors import AttachmentError, UsageError
 from gemma4_mlx.events import Finished
 from gemma4_mlx.messages import AudioPart, ImagePart
@@ -50,15 +51,16 @@ def ask(
     notes = Notes()
     load_from_s = perf_counter()
     clips = [part for part in parts if isinstance(part, AudioPart)]
-    model, processor = _load(options.pop("model"), notes, clips)
-    answer = Answer(notes, as_json=as_json, load_s=perf_counter() - load_from_s)
-    from gemma4_mlx.turn import stream
+    with EngineLock() as lock:
+        model, processor = _load(options.pop("model"), notes, clips, lock=lock)
+        answer = Answer(notes, as_json=as_json, load_s=perf_counter() - load_from_s)
+        from gemma4_mlx.turn import stream
 
-    try:
-        answer.tell(stream(model, processor, messages, **options))
-    except KeyboardInterrupt:
-        answer.end(Finished("cancelled"))
-        ctx.exit(INTERRUPTED)
+        try:
+            answer.tell(stream(model, processor, messages, **options))
+        except KeyboardInterrupt:
+            answer.end(Finished("cancelled"))
+            ctx.exit(INTERRUPTED)
 
 
 def _question(prompt: str | None) -> str:
@@ -92,7 +94,9 @@ def _checked(paths: Sequence[Path]) -> list[ImagePart | AudioPart]:
     return parts
 
 
-def _load(name: str, notes: Notes, clips: Sequence[AudioPart]) -> tuple[Gemma4, Processor]:
+def _load(
+    name: str, notes: Notes, clips: Sequence[AudioPart], *, lock: EngineLock
+) -> tuple[Gemma4, Processor]:
     from gemma4_mlx.config import ModelConfig
     from gemma4_mlx.loading import find_checkpoint, load
 
@@ -100,12 +104,14 @@ def _load(name: str, notes: Notes, clips: Sequence[AudioPart]) -> tuple[Gemma4, 
         notes.status(f"loading {name}: {done / total:.0%}" if done < total else "")
 
     notes.status(f"loading {name}")
-    if clips and ModelConfig.from_folder(find_checkpoint(name)).audio_config is None:
+    folder = find_checkpoint(name)
+    if clips and ModelConfig.from_folder(folder).audio_config is None:
         # Said now: reading all weights first would cost minutes.
         raise AttachmentError(
             f"{clips[0].name}: {name} has no audio tower, so it takes no clips", "E2B and E4B hear"
         )
-    loaded = load(name, on_progress=on_progress)
+    lock.take(name, folder)
+    loaded = load(folder, on_progress=on_progress)
     if name == DEMO_MODEL:
         notes.aside(f"{name} is a tiny model for demonstration; -m takes a real one\n")
     notes.status("")

@@ -41,14 +41,21 @@ def asked(monkeypatch):
     ]
     finished = Finished("stop", Usage(9, 0, 3), Timings(0.0, 0.5, 18.0, 4.0), 1234)
 
-    def load(name, *, on_progress):
+    real_find = loading.find_checkpoint
+
+    def find_checkpoint(name):
         seen["model"] = name
+        return real_find("pocket")
+
+    def load(folder, *, on_progress):
+        assert folder == real_find("pocket")
         return None, None
 
     def stream(model, processor, messages, **options):
         seen.update(messages=messages, options=options)
         return [*receipts, finished]
 
+    monkeypatch.setattr(loading, "find_checkpoint", find_checkpoint)
     monkeypatch.setattr(loading, "load", load)
     monkeypatch.setattr(turn_module, "stream", stream)
 
