@@ -114,15 +114,11 @@ def find_recipe(name: str | Path) -> Recipe:
         return read_recipe(name)
     if name in RECIPES:
         return RECIPES[name]
-    versions = {_version(known): known for known in RECIPES if known.rpartition(".v")[0] == name}
+    matches = [re.fullmatch(rf"{re.escape(name)}\.v(\d+)", known) for known in RECIPES]
+    versions = {int(match[1]): match[0] for match in matches if match}
     if versions:
         return RECIPES[versions[max(versions)]]
     raise UsageError(
         f"there is no recipe {name!r}: known are {', '.join(RECIPES)}",
         "or give the path of a .toml file with a recipe of your own",
     )
-
-
-def _version(name: str) -> int:
-    match = re.search(r"\.v(\d+)$", name)
-    return int(match[1]) if match else 0
