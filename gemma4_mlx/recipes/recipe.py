@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
 from typing import Literal
 
 from gemma4_mlx.config import ModelConfig, PackedFormat, parameter_shapes
@@ -14,20 +14,22 @@ Blocks = Literal["all", "ends", "experts"]
 
 TEXT = "language_model.model"
 MEDIA_PROJECTIONS = "embed_*.embedding_projection"
+_LAYER = f"{TEXT}.layers.*"
 _PACKABLE = (
     f"{TEXT}.embed_tokens",
     f"{TEXT}.embed_tokens_per_layer",
     f"{TEXT}.per_layer_model_projection",
-    f"{TEXT}.layers.*.self_attn.[qkvo]_proj",
-    f"{TEXT}.layers.*.mlp.*_proj",
-    f"{TEXT}.layers.*.per_layer_input_gate",
-    f"{TEXT}.layers.*.per_layer_projection",
-    f"{TEXT}.layers.*.router.proj",
-    f"{TEXT}.layers.*.experts.switch_glu.*_proj",
+    f"{_LAYER}.self_attn.[qkvo]_proj",
+    f"{_LAYER}.mlp.*_proj",
+    f"{_LAYER}.per_layer_input_gate",
+    f"{_LAYER}.per_layer_projection",
+    f"{_LAYER}.router.proj",
+    f"{_LAYER}.experts.switch_glu.*_proj",
     MEDIA_PROJECTIONS,
 )
 """All that can ever be packed. What is not listed (towers, norms, clip bounds, scalars) cannot."""
 
+_IS_PACKABLE = re.compile("|".join(translate(pattern) for pattern in _PACKABLE))
 _BLOCK = re.compile(rf"{re.escape(TEXT)}\.layers\.(\d+)\.")
 
 
@@ -131,11 +133,8 @@ def end_blocks(config: ModelConfig) -> frozenset[int]:
 
 def packable_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """Shapes of the weights that can be packed, by the path of their module."""
-    paths = {
-        name.removesuffix(".weight"): shape for name, shape in parameter_shapes(config).items()
-    }
     return {
         path: shape
-        for path, shape in paths.items()
-        if any(fnmatchcase(path, pattern) for pattern in _PACKABLE)
+        for name, shape in parameter_shapes(config).items()
+        if _IS_PACKABLE.match(path := name.removesuffix(".weight"))
     }
