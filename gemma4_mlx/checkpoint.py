@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import mlx.core as mx
 from gemma4_mlx.errors import CheckpointError
 from gemma4_mlx.json_file import read_json_object
 from gemma4_mlx.weight_file import read_entries, read_header, shard_paths
+
+_AGAIN = "is the folder of the model still there and whole?"
+_EVALUATED_BYTES = 8 * 1024**2
 
 
 def read_tensors(folder: Path) -> dict[str, mx.array]:
@@ -33,6 +37,36 @@ def read_shard(path: Path) -> dict[str, mx.array]:
     """
     read_header(path)
     return _lazy(path)
+
+
+def evaluate(arrays: Iterable[mx.array], on_read: Callable[[int], None] | None = None) -> None:
+    """Read lazy tensors, a few at a time, on this thread.
+
+    A tensor that is cast or copied is in memory twice for a moment. The largest come first, when
+    there is room for that: the memory they take together is hardly exceeded on the way.
+
+    Args:
+        arrays: to be evaluated.
+        on_read: is told how many bytes of them are in memory, as they come.
+
+    Raises:
+        CheckpointError: their file is gone or cut short.
+    """
+    done, batch, batch_bytes = 0, list[mx.array](), 0
+    pending = sorted(arrays, key=lambda array: array.nbytes)
+    while pending:
+        batch.append(pending.pop())
+        batch_bytes += batch[-1].nbytes
+        if batch_bytes < _EVALUATED_BYTES and pending:
+            continue
+        try:
+            mx.eval(batch)
+        except RuntimeError as error:
+            raise CheckpointError(f"the weights cannot be read: {error}", _AGAIN) from None
+        done += batch_bytes
+        batch, batch_bytes = [], 0
+        if on_read is not None:
+            on_read(done)
 
 
 def read_optional_json(path: Path) -> dict[str, Any]:

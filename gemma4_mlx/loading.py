@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import mlx.core as mx
 
-from gemma4_mlx.checkpoint import read_optional_json, read_tensors
-from gemma4_mlx.config import DEMO_MODEL, ModelConfig
+from gemma4_mlx.checkpoint import evaluate, read_optional_json, read_tensors
+from gemma4_mlx.config import DEMO_MODEL, PER_LAYER_TABLE, ModelConfig
 from gemma4_mlx.errors import ModelNotFoundError, UsageError
 from gemma4_mlx.model import Gemma4
-from gemma4_mlx.weights import LoadReport, load_weights, parameters
+from gemma4_mlx.tensor_names import target_names
+from gemma4_mlx.text.mapped_table import MappedTable
+from gemma4_mlx.towers import AUDIO, VISION, Towers
+from gemma4_mlx.weight_file import TensorEntry, read_entries
+from gemma4_mlx.weights import load_weights, parameters, renew_weights
 
 if TYPE_CHECKING:
     from gemma4_mlx.processing import Processor
@@ -25,9 +29,6 @@ BUFFER_CACHE_BYTES = 512 * 1024**2
 """The most memory that MLX keeps of buffers nobody uses. A step of decoding and a piece of a
 prompt get theirs back out of it. MLX's own limit on Metal is about all memory, so that every
 size of prompt ever read would leave its buffers behind."""
-
-_EVALUATED_BYTES = 256 * 1024**2
-_CHECKPOINT_FILES = ["*.json", "*.jinja", "model*.safetensors"]
 
 
 def load(
@@ -44,7 +45,7 @@ def load(
         dtype: of the weights; None takes the checkpoint's bf16 on a GPU and float32 on the CPU
             backend, whose bf16 products are slow and inexact.
         per_layer_table: see `load_model`.
-        on_progress: called with bytes read so far and in all.
+        on_progress: called with bytes fetched, then read, so far and in all.
 
     Raises:
         ModelNotFoundError, CheckpointError: the checkpoint is not there or cannot be read.
@@ -52,7 +53,7 @@ def load(
     # Not at the top: `load_model` needs neither tokenizer nor image and audio libraries.
     from gemma4_mlx.processing import Processor
 
-    folder = find_checkpoint(name)
+    folder = find_checkpoint(name, on_progress=on_progress)
     # The small files first: a broken processor must not cost minutes of reading weights.
     processor = Processor.from_folder(folder)
     model = load_model(
@@ -73,25 +74,50 @@ def load_model(
     Args:
         folder: of a checkpoint.
         dtype: see `load`.
-        per_layer_table: "resident" keeps the table of per-layer embeddings in memory, and so
-            does "auto". "mapped" is not available yet.
+        per_layer_table: "resident" keeps the table of per-layer embeddings in memory, "mapped"
+            leaves it in its file and reads the rows of the tokens at hand.
         on_progress: see `load`.
+
+    Returns:
+        The model, its decoder in memory. The towers are read when the first picture or clip
+        comes.
 
     Raises:
         ModelNotFoundError, ConfigError, WeightsError: see `errors`.
+        UsageError: a table to be mapped that the model has not.
     """
-    if per_layer_table not in ("auto", "resident"):
-        raise UsageError(
-            f"per_layer_table={per_layer_table!r}: this version knows 'auto' and 'resident'"
-        )
+    known = get_args(PerLayerTable)
+    if per_layer_table not in known:
+        raise UsageError(f"per_layer_table={per_layer_table!r}: expected one of {known}")
     _bound_buffer_cache()
     folder = Path(folder)
     config = ModelConfig.from_folder(folder)
     model = Gemma4(config, read_optional_json(folder / "generation_config.json"))
     report = load_weights(model, read_tensors(folder), dtype or default_dtype())
     model.unused_tensors = report.dropped
-    _evaluate(model, report, on_progress)
+    if per_layer_table == "mapped":
+        _map_table(model, folder)
+    model.towers = Towers(lambda model, paths: renew_weights(model, read_tensors(folder), paths))
+    _evaluate_decoder(model, on_progress)
     return model
+
+
+def _map_table(model: Gemma4, folder: Path) -> None:
+    """Have the table of per-layer embeddings stay in its file."""
+    entries: dict[str, TensorEntry] = {}
+    for entry in read_entries(folder).values():
+        path, _, name = target_names(entry.name)[0].rpartition(".")
+        if path == PER_LAYER_TABLE:
+            entries[name] = entry
+    decoder = model.language_model.model
+    resident = decoder.get("embed_tokens_per_layer")
+    if resident is None:
+        raise UsageError(
+            "per_layer_table='mapped': this model has no table of per-layer embeddings",
+            "E2B and E4B have one",
+        )
+    decoder.embed_tokens_per_layer = MappedTable(resident, entries)
+    model.mapped_tensors = tuple(sorted(entry.name for entry in entries.values()))
 
 
 def _bound_buffer_cache() -> None:
@@ -106,11 +132,17 @@ def default_dtype() -> mx.Dtype:
     return mx.bfloat16 if mx.default_device() == mx.gpu else mx.float32
 
 
-def find_checkpoint(name: str | Path) -> Path:
+def find_checkpoint(name: str | Path, *, on_progress: OnProgress | None = None) -> Path:
     """The folder of a model: bundled, on this disk, or fetched from the hub.
+
+    Args:
+        name: see `load`.
+        on_progress: called with the bytes that are on this disk and those that will be; only if
+            the hub is asked.
 
     Raises:
         ModelNotFoundError: there is none.
+        CheckpointError: a file came damaged.
     """
     # First, so that a folder that happens to have its name does not hide it; ./pocket is a folder.
     if name == DEMO_MODEL:
@@ -123,35 +155,14 @@ def find_checkpoint(name: str | Path) -> Path:
             f"no model {str(name)!r}: it is neither a folder nor a hub id",
             f"give {DEMO_MODEL!r}, the folder of a checkpoint, or an id like google/gemma-4-E2B-it",
         )
-    return _fetch(str(name))
+    from gemma4_mlx.hub import obtain
+
+    return obtain(str(name), on_progress)
 
 
-def _fetch(hub_id: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(hub_id, allow_patterns=_CHECKPOINT_FILES))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelNotFoundError(
-            f"{hub_id} is not on this disk and could not be fetched: {reason}",
-            "check the name and the network; a gated model needs `hf auth login` first",
-        ) from None
-
-
-def _evaluate(model: Gemma4, report: LoadReport, on_progress: OnProgress | None) -> None:
-    """Read the weights, a few hundred megabytes at a time, on this thread."""
-    done, batch, batch_bytes = 0, list[mx.array](), 0
-    for parameter in parameters(model).values():
-        batch.append(parameter)
-        batch_bytes += parameter.nbytes
-        if batch_bytes >= _EVALUATED_BYTES:
-            mx.eval(batch)
-            done += batch_bytes
-            batch, batch_bytes = [], 0
-            if on_progress is not None:
-                on_progress(done, report.loaded_bytes)
-    mx.eval(batch)
-    if on_progress is not None:
-        on_progress(report.loaded_bytes, report.loaded_bytes)
+def _evaluate_decoder(model: Gemma4, on_progress: OnProgress | None) -> None:
+    """Read what every turn needs; told are bytes of that."""
+    later = tuple(f"{path}." for path in (*VISION, *AUDIO))
+    wanted = [array for name, array in parameters(model).items() if not name.startswith(later)]
+    total = sum(array.nbytes for array in wanted)
+    evaluate(wanted, None if on_progress is None else lambda done: on_progress(done, total))

@@ -22,6 +22,7 @@ from gemma4_mlx.layers import MultimodalEmbedder
 from gemma4_mlx.masks import picture_runs
 from gemma4_mlx.splice import assign_slots, slot_runs
 from gemma4_mlx.text.decoder import LanguageModel
+from gemma4_mlx.towers import AUDIO, VISION, Towers
 from gemma4_mlx.vision.tower import VisionTower
 
 Array = mx.array | np.ndarray
@@ -54,6 +55,9 @@ class Gemma4(nn.Module):
         generation_config: what generation_config.json says; empty if there is none.
         unused_tensors: names of tensors in the checkpoint that no layer uses (older files hold
             keys and values for layers that read another layer's).
+        mapped_tensors: names of tensors that stay in their file (the table of per-layer
+            embeddings, where it is mapped).
+        towers: which of them are in memory; they come with the first picture or clip.
     """
 
     def __init__(self, config: ModelConfig, generation_config: Mapping[str, Any]) -> None:
@@ -61,6 +65,8 @@ class Gemma4(nn.Module):
         self._config = config
         self._generation_config = dict(generation_config)
         self.unused_tensors: tuple[str, ...] = ()
+        self.mapped_tensors: tuple[str, ...] = ()
+        self.towers = Towers()
         text, vision, audio = config.text_config, config.vision_config, config.audio_config
         self.language_model = LanguageModel(text)
         if vision is not None:
@@ -92,6 +98,10 @@ class Gemma4(nn.Module):
     def make_cache(self) -> list[KVCache]:
         """One empty cache per layer that has keys and values of its own."""
         return self.language_model.model.make_cache()
+
+    def release_towers(self) -> None:
+        """Free the memory of the towers; the next picture or clip has them read again."""
+        self.towers.release(self)
 
     def __call__(  # noqa: PLR0913 - the reference's arguments, by its names
         self,
@@ -231,6 +241,7 @@ class Gemma4(nn.Module):
                 f"image_position_ids has shape {shape}: expected "
                 f"{(*pixel_values.shape[:2], 2)} beside pixel_values {pixel_values.shape}"
             )
+        self.towers.need(self, VISION)
         encoded = []
         pixels = mx.array(pixel_values)
         for index, positions in enumerate(np.array(image_position_ids)):
@@ -257,6 +268,7 @@ class Gemma4(nn.Module):
                 f"input_features_mask has shape {shape}: expected "
                 f"{input_features.shape[:2]} beside input_features {input_features.shape}"
             )
+        self.towers.need(self, AUDIO)
         features = mx.array(input_features)
         encoded = []
         for index, mask in enumerate(np.array(input_features_mask).astype(bool)):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import mlx.core as mx
+import mlx.nn as nn
 from mlx.utils import tree_flatten
 
 from gemma4_mlx.config import ModelConfig
@@ -29,7 +30,7 @@ class LoadReport:
     dropped: tuple[str, ...]
 
 
-def parameters(model: Gemma4) -> dict[str, mx.array]:
+def parameters(model: nn.Module) -> dict[str, mx.array]:
     """Every parameter by its path, as checkpoints in our layout name it."""
     flat = tree_flatten(model.parameters(), destination={})
     assert isinstance(flat, dict)
@@ -57,24 +58,61 @@ def load_weights(
     problems += _idle_overrides(found, model.config)
     problems += pack_modules(model, found)
     expected = parameters(model)
-    ours: dict[str, mx.array] = {}
-    for name, (tensor, transform) in found.items():
-        if name in expected:
-            fits = tensor.shape == expected[name].shape
-            ours[name] = tensor if fits else transform(tensor)
-        else:
-            problems.append(f"unknown: {name} {tensor.shape}")
+    ours = _fitted(found, expected)
+    unknown = found.keys() - ours.keys()
+    problems += [f"unknown: {name} {found[name][0].shape}" for name in unknown]
     problems += _unfit(ours, expected)
     problems += check_packed(model, ours)
-    if problems:
-        raise WeightsError(_listing(problems), "was this checkpoint made for its config.json?")
+    _require_none(problems)
     if dtype is not None:
         ours = {name: _cast(tensor, dtype) for name, tensor in ours.items()}
     model.load_weights(list(ours.items()), strict=True)
     return LoadReport(sum(tensor.nbytes for tensor in ours.values()), tuple(sorted(dropped)))
 
 
+def renew_weights(
+    model: nn.Module, tensors: Mapping[str, mx.array], paths: Collection[str]
+) -> list[mx.array]:
+    """Put the tensors of some modules into the model again, without evaluating them.
+
+    Args:
+        model: one that `load_weights` has filled from the same checkpoint; shapes and dtypes
+            are taken from it.
+        tensors: by the checkpoint's names.
+        paths: of the modules.
+
+    Returns:
+        Their new parameters.
+
+    Raises:
+        WeightsError: it is another checkpoint by now.
+    """
+    roots = tuple(f"{path}." for path in paths)
+    expected = {name: value for name, value in parameters(model).items() if name.startswith(roots)}
+    found = {
+        name: (tensor, transform)
+        for source, tensor in tensors.items()
+        for name, transform in targets(source)
+    }
+    ours = _fitted(found, expected)
+    _require_none(_unfit(ours, expected))
+    cast = {name: tensor.astype(expected[name].dtype) for name, tensor in ours.items()}
+    model.load_weights(list(cast.items()), strict=False)
+    return list(cast.values())
+
+
 Found = dict[str, tuple[mx.array, Transform]]
+
+
+def _fitted(found: Found, expected: Mapping[str, mx.array]) -> dict[str, mx.array]:
+    """Those that are expected, in our layout."""
+    ours: dict[str, mx.array] = {}
+    for name, (tensor, transform) in found.items():
+        if name in expected:
+            fits = tensor.shape == expected[name].shape
+            # A view would keep alive what it is a part of, and be copied at every use.
+            ours[name] = tensor if fits else mx.contiguous(transform(tensor))
+    return ours
 
 
 def _renamed(
@@ -119,5 +157,10 @@ def _unfit(ours: Mapping[str, mx.array], expected: Mapping[str, mx.array]) -> li
     ]
 
 
-def _listing(problems: list[str]) -> str:
-    return f"{len(problems)} tensors do not fit the model:\n  " + "\n  ".join(sorted(problems))
+def _require_none(problems: list[str]) -> None:
+    if problems:
+        listing = "\n  ".join(sorted(problems))
+        raise WeightsError(
+            f"{len(problems)} tensors do not fit the model:\n  {listing}",
+            "was this checkpoint made for its config.json?",
+        )

@@ -26,6 +26,7 @@ from gemma4_mlx.generate import generate_tokens
 from gemma4_mlx.inputs import ModelInputs
 from gemma4_mlx.loading import BUFFER_CACHE_BYTES, load_model
 from gemma4_mlx.model import Gemma4
+from gemma4_mlx.towers import AUDIO, VISION
 from tests.parity.cases import Case, Text
 from tests.parity.cases import Image as Picture
 from tests.parity.recipe import write_checkpoint
@@ -223,6 +224,8 @@ def test_pain_45_nothing_of_a_loaded_model_waits_to_be_evaluated(tmp_path):
     """A lazy constant dies with "There is no Stream" at the first token on another thread."""
     folder = write_checkpoint(tmp_path / "tiny", "e2b-like")
     model = in_thread(lambda: load_model(folder, dtype=mx.float32))
+    # The towers are read where they are first needed, by arrays of that thread.
+    model.towers.need(model, (*VISION, *AUDIO))
     arrays = arrays_of(model)
     ropes = arrays_of([layer.self_attn._rope for layer in model.layers])
     assert ropes and {id(one) for one in ropes} <= {id(one) for one in arrays}

@@ -3,8 +3,8 @@
 Reference: transformers `Gemma4TextModel.get_per_layer_inputs`, `project_per_layer_inputs`, and
 the last block of `Gemma4TextDecoderLayer.forward`.
 Differs: in the checkpoint these weights have no module of their own but sit in the decoder and
-its layers. Here they are base classes of both, so that all of PLE is in this file and every name
-stays what it is.
+its layers. Here they are base classes of both, so that all of PLE but where its table lies is in
+this file and every name stays what it is.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import mlx.nn as nn
 
 from gemma4_mlx.config import TextConfig
 from gemma4_mlx.layers import RMSNorm, gated_gelu
+from gemma4_mlx.text.mapped_table import MappedTable
 
 
 class PerLayerEmbedding(nn.Module):
@@ -26,6 +27,7 @@ class PerLayerEmbedding(nn.Module):
         if self._width:
             packed = self._layer_count * self._width
             vocabulary = config.vocab_size_per_layer_input or config.vocab_size
+            self.embed_tokens_per_layer: nn.Module | MappedTable
             self.embed_tokens_per_layer = nn.Embedding(vocabulary, packed)
             self.per_layer_model_projection = nn.Linear(config.hidden_size, packed, bias=False)
             self.per_layer_projection_norm = RMSNorm(self._width, config.rms_norm_eps)
