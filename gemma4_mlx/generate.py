@@ -9,6 +9,7 @@ import mlx.core as mx
 from gemma4_mlx.cache import KVCache
 from gemma4_mlx.events import PromptProgress
 from gemma4_mlx.inputs import ModelInputs
+from gemma4_mlx.limits import CHUNK_POSITIONS, RUN_AHEAD_BYTES
 from gemma4_mlx.model import Gemma4
 from gemma4_mlx.prefill import prefill
 
@@ -16,7 +17,7 @@ Sampler = Callable[[mx.array], mx.array]
 """From logits float32 [B, V] to token ids [B], lazily."""
 
 
-def generate_tokens(
+def generate_tokens(  # noqa: PLR0913 - all but two by name
     model: Gemma4,
     inputs: ModelInputs,
     *,
@@ -24,11 +25,13 @@ def generate_tokens(
     stop_ids: Collection[int],
     max_tokens: int,
     cache: Sequence[KVCache] | None = None,
+    chunk: int = CHUNK_POSITIONS,
 ) -> Iterator[int | PromptProgress]:
     """Read the prompt, then write until a stop id or `max_tokens`.
 
-    The next step is already under way while the caller looks at a token. Must be used up on the
-    thread that loaded the model.
+    While the caller looks at a token the next step is already under way. It is built while the
+    last one runs, and started then, too, as long as the caches are small: `RUN_AHEAD_BYTES`. Must
+    be used up on the thread that loaded the model.
 
     Args:
         model: to read and write with.
@@ -37,6 +40,7 @@ def generate_tokens(
         stop_ids: ids after which to end.
         max_tokens: how many to write at most.
         cache: to read into; a new one unless given.
+        chunk: positions of the prompt to read at once.
 
     Yields:
         Progress of a long prompt, then token ids; the stop id too, last, so that the caller sees
@@ -45,7 +49,7 @@ def generate_tokens(
     cache = model.make_cache() if cache is None else cache
     if max_tokens <= 0:
         return
-    reading = prefill(model, inputs, cache)
+    reading = prefill(model, inputs, cache, chunk=chunk)
     del inputs  # now `reading` alone holds the pixels, and lets go of them when they are encoded
     token = sampler((yield from reading))
     mx.async_eval(token)
@@ -53,9 +57,12 @@ def generate_tokens(
         following = None
         if left:
             following = sampler(model.step(token[:, None], cache)[:, -1])
-            mx.async_eval(following)
+            if sum(one.nbytes for one in cache) <= RUN_AHEAD_BYTES:
+                mx.async_eval(following)
         value = token.item()
         assert isinstance(value, int)
+        if following is not None:
+            mx.async_eval(following)
         yield value
         if value in stop_ids or following is None:
             return

@@ -80,6 +80,13 @@ def attention_mask(
     return visible if window is None else visible & (key > query - window)
 
 
+def drawn_mask(mask: Mask, queries: int, keys: int) -> mx.array | None:
+    """A mask as an array; None where every key is visible to every query."""
+    if not isinstance(mask, str):
+        return mask
+    return mx.arange(keys - queries, keys)[:, None] >= mx.arange(keys)[None]
+
+
 def _same_picture(pictures: np.ndarray, keys: int) -> mx.array:
     """Which keys are of a query's own picture: [B, 1, L, S]. None before the new positions is."""
     runs = mx.array(pictures)

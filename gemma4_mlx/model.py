@@ -18,6 +18,7 @@ from gemma4_mlx.audio.tower import AudioTower
 from gemma4_mlx.cache import KVCache
 from gemma4_mlx.config import ModelConfig, TokenType, VisionConfig
 from gemma4_mlx.errors import AttachmentError, UsageError
+from gemma4_mlx.kv_format import KVFormat
 from gemma4_mlx.layers import MultimodalEmbedder
 from gemma4_mlx.masks import picture_runs
 from gemma4_mlx.splice import assign_slots, slot_runs
@@ -95,9 +96,16 @@ class Gemma4(nn.Module):
         """The decoder layers."""
         return self.language_model.model.layers
 
-    def make_cache(self) -> list[KVCache]:
-        """One empty cache per layer that has keys and values of its own."""
-        return self.language_model.model.make_cache()
+    def make_cache(self, kv: KVFormat | None = None) -> list[KVCache]:
+        """One empty cache per layer that has keys and values of its own.
+
+        Args:
+            kv: how full layers keep theirs; None for keys and values as they are.
+
+        Raises:
+            UsageError: their lanes cannot be packed.
+        """
+        return self.language_model.model.make_cache(kv)
 
     def release_towers(self) -> None:
         """Free the memory of the towers; the next picture or clip has them read again."""

@@ -12,13 +12,12 @@ from collections.abc import Generator, Sequence
 import mlx.core as mx
 
 from gemma4_mlx.cache import KVCache
+from gemma4_mlx.errors import UsageError
 from gemma4_mlx.events import PromptProgress
 from gemma4_mlx.inputs import ModelInputs
+from gemma4_mlx.limits import CHUNK_POSITIONS
 from gemma4_mlx.model import Gemma4
 from gemma4_mlx.splice import Span, slot_runs
-
-CHUNK_POSITIONS = 1024
-"""Positions read at once; bounds the memory of attention over a long prompt."""
 
 
 def plan_chunks(length: int, uncut: Sequence[Span], size: int = CHUNK_POSITIONS) -> list[Span]:
@@ -32,7 +31,12 @@ def plan_chunks(length: int, uncut: Sequence[Span], size: int = CHUNK_POSITIONS)
 
     Returns:
         Spans that cover the prompt, in order.
+
+    Raises:
+        UsageError: `size` is not a number of positions.
     """
+    if size < 1:
+        raise UsageError(f"chunk {size!r}: expected a whole number of positions above 0")
     chunks: list[Span] = []
     start = 0
     while start < length:
@@ -47,7 +51,7 @@ def plan_chunks(length: int, uncut: Sequence[Span], size: int = CHUNK_POSITIONS)
 
 
 def prefill(
-    model: Gemma4, inputs: ModelInputs, cache: Sequence[KVCache]
+    model: Gemma4, inputs: ModelInputs, cache: Sequence[KVCache], *, chunk: int = CHUNK_POSITIONS
 ) -> Generator[PromptProgress, None, mx.array]:
     """Read a prompt into the cache.
 
@@ -55,6 +59,7 @@ def prefill(
         model: to read with.
         inputs: from the processor.
         cache: from `model.make_cache()`.
+        chunk: positions to read at once; a picture of more is read whole.
 
     Yields:
         How far it is, after each chunk but the last.
@@ -64,6 +69,7 @@ def prefill(
 
     Raises:
         PlaceholderMismatchError: see `Gemma4.embed`.
+        UsageError: `chunk` is not a number of positions.
     """
     arrays = inputs.arrays()
     arrays.pop("mm_token_type_ids")
@@ -73,7 +79,7 @@ def prefill(
     ids = inputs.input_ids
     del inputs, arrays
     length = ids.shape[1]
-    chunks = plan_chunks(length, slot_runs(ids, model.config.image_token_id))
+    chunks = plan_chunks(length, slot_runs(ids, model.config.image_token_id), chunk)
     for start, stop in chunks[:-1]:
         model.forward(prompt.rows(start, stop), cache, last_row_only=True)
         mx.eval([one.state for one in cache])

@@ -20,7 +20,7 @@ def rope_periods(head_dim: int, spec: RopeSpec) -> np.ndarray:
     case, so that the frequencies of a partly turning head are those of a wholly turning one.
     """
     pairs = head_dim // 2
-    turning = int(spec.rotated_fraction * head_dim // 2)
+    turning = spec.rotated_lanes(head_dim) // 2
     exponents = np.arange(0, 2 * turning, 2, dtype=np.float32) / np.float32(head_dim)
     periods = np.full(pairs, np.inf, dtype=np.float32)
     periods[:turning] = np.power(np.float32(spec.theta), exponents)

@@ -32,6 +32,10 @@ class RopeSpec:
     theta: float
     rotated_fraction: float = 1.0
 
+    def rotated_lanes(self, head_dim: int) -> int:
+        """How many of a head's lanes turn: the first of each half, as many there as here."""
+        return 2 * int(self.rotated_fraction * head_dim // 2)
+
 
 @dataclass(frozen=True, slots=True)
 class ExpertSpec:

@@ -10,14 +10,15 @@ from __future__ import annotations
 import mlx.core as mx
 import mlx.nn as nn
 
-from gemma4_mlx.cache import KeyValues, KVCache
+from gemma4_mlx.cache import KeyValues, KVCache, Visible
+from gemma4_mlx.cache.folded import Folded, Folding
+from gemma4_mlx.cache.packed import Packed, Packing
+from gemma4_mlx.cache.visible import attend, last_rows
 from gemma4_mlx.config import LayerSpec, TextConfig
+from gemma4_mlx.kv_format import KVFormat, group_size, row_lanes
 from gemma4_mlx.layers import RMSNorm, rms_normalize
 from gemma4_mlx.masks import MaskBook
 from gemma4_mlx.rope import Rope
-
-# Queries and keys are normalised, and the weights of their norms hold the scale.
-ATTENTION_SCALE = 1.0
 
 
 class Attention(nn.Module):
@@ -39,7 +40,7 @@ class Attention(nn.Module):
                 self.v_proj = nn.Linear(config.hidden_size, kv_dims, bias=False)
             self.k_norm = RMSNorm(spec.head_dim, self._eps)
 
-    def __call__(self, x: mx.array, kv: KeyValues, offset: int, masks: MaskBook) -> mx.array:
+    def __call__(self, x: mx.array, kv: Visible, offset: int, masks: MaskBook) -> mx.array:
         """Attend to `kv`.
 
         Args:
@@ -53,21 +54,29 @@ class Attention(nn.Module):
         """
         length, window = x.shape[1], self._spec.window
         if window is not None:
-            kv = kv.last(window - 1 + length)
-        mask = masks(length, kv.keys.shape[2], window)
+            kv = last_rows(kv, window - 1 + length)
+        mask = masks(length, kv.length, window)
         queries = self._rope(self.q_norm(self._heads(self.q_proj(x))), offset)
-        out = mx.fast.scaled_dot_product_attention(
-            queries, kv.keys, kv.values, scale=ATTENTION_SCALE, mask=mask
-        )
+        out = attend(queries, kv, mask)
         return self.o_proj(out.swapaxes(1, 2).reshape(*x.shape[:2], -1))
 
-    def key_values(self, x: mx.array, offset: int, cache: KVCache | None) -> KeyValues:
+    def key_values(self, x: mx.array, offset: int, cache: KVCache | None) -> Visible:
         """Project keys and values of x [B, L, D] and append them to the cache, if there is one."""
         projected = self._heads(self.k_proj(x))
         keys = self._rope(self.k_norm(projected), offset)
         values = projected if self._spec.k_eq_v else self._heads(self.v_proj(x))
         values = rms_normalize(values, self._eps)
         return cache.update(keys, values) if cache is not None else KeyValues(keys, values, offset)
+
+    def make_cache(self, kv: KVFormat) -> KVCache:
+        """An empty cache for a layer with keys and values of its own."""
+        spec, packing = self._spec, None
+        if kv.packs(spec) and kv.bits is not None:
+            packing = Packing(kv.bits, group_size(row_lanes(spec, kv)[0]))
+        if kv.folds(spec):
+            folding = Folding(spec.rope.rotated_lanes(spec.head_dim), self.k_norm.weight)
+            return KVCache(spec.window, Folded(folding, packing))
+        return KVCache(spec.window, None if packing is None else Packed(packing))
 
     def _heads(self, x: mx.array) -> mx.array:
         """[B, L, heads * H] -> [B, heads, L, H]."""

@@ -14,9 +14,10 @@ import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 
-from gemma4_mlx.cache import KeyValues, KVCache
+from gemma4_mlx.cache import KVCache, Visible
 from gemma4_mlx.config import LayerSpec, TextConfig
 from gemma4_mlx.errors import CacheError
+from gemma4_mlx.kv_format import KVFormat
 from gemma4_mlx.layers import RMSNorm, soft_cap
 from gemma4_mlx.masks import MaskBook
 from gemma4_mlx.rope import Rope
@@ -70,8 +71,8 @@ class DecoderLayer(PerLayerGate):
         x: mx.array,
         per_layer_input: mx.array | None,
         at: Place,
-        source: KeyValues | KVCache | None,
-    ) -> tuple[mx.array, KeyValues]:
+        source: Visible | KVCache | None,
+    ) -> tuple[mx.array, Visible]:
         """Run the layer.
 
         Args:
@@ -85,10 +86,10 @@ class DecoderLayer(PerLayerGate):
             [B, L, D], and the keys and values it attended to.
         """
         normed = self.input_layernorm(x)
-        if isinstance(source, KeyValues):
-            kv = source
-        else:
+        if source is None or isinstance(source, KVCache):
             kv = self.self_attn.key_values(normed, at.offset, source)
+        else:
+            kv = source
         attended = self.self_attn(normed, kv, at.offset, at.masks)
         x = x + self.post_attention_layernorm(attended)
         x = x + self.post_feedforward_layernorm(self._feed_forward(x))
@@ -147,7 +148,7 @@ class Decoder(PerLayerEmbedding):
         caches = self._caches_by_layer(cache)
         masks = MaskBook(pictures if self._pictures_see_themselves else None)
         at = Place(cache[0].offset if cache else 0, masks)
-        seen: dict[int, KeyValues] = {}
+        seen: dict[int, Visible] = {}
         for layer in self.layers:
             spec = layer.spec
             if last_row_only and not spec.owns_kv and x.shape[1] > 1:
@@ -158,9 +159,10 @@ class Decoder(PerLayerEmbedding):
             x, seen[spec.index] = layer(x, small, at, source)
         return self.norm(x[:, -1:] if last_row_only else x)
 
-    def make_cache(self) -> list[KVCache]:
-        """One empty cache per layer that has keys and values of its own."""
-        return [KVCache(layer.spec.window) for layer in self.layers if layer.spec.owns_kv]
+    def make_cache(self, kv: KVFormat | None = None) -> list[KVCache]:
+        """One empty cache per layer that has keys and values of its own, kept as `kv` says."""
+        kv = kv or KVFormat()
+        return [layer.self_attn.make_cache(kv) for layer in self.layers if layer.spec.owns_kv]
 
     def _caches_by_layer(self, cache: Sequence[KVCache] | None) -> dict[int, KVCache]:
         if cache is None:
