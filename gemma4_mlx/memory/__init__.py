@@ -1,0 +1,42 @@
+"""What a model takes on a machine: bytes by part, and a plan that fits. No tensor is read.
+
+machine     how much memory there is, and how much of it may be taken
+weights     of a checkpoint, or as a recipe would pack them
+scratch     what comes and goes while a model reads and writes
+plan        the sum, the verdict, and what was chosen
+"""
+
+from gemma4_mlx.memory.machine import GIB, Machine, mac, this_machine
+from gemma4_mlx.memory.plan import (
+    Choice,
+    Demand,
+    Line,
+    Plan,
+    Verdict,
+    largest_context,
+    plan_loading,
+    plan_model,
+    plan_turn,
+    require_room,
+)
+from gemma4_mlx.memory.weights import Weights, checkpoint_weights, planned_weights
+
+__all__ = [
+    "GIB",
+    "Choice",
+    "Demand",
+    "Line",
+    "Machine",
+    "Plan",
+    "Verdict",
+    "Weights",
+    "checkpoint_weights",
+    "largest_context",
+    "mac",
+    "plan_loading",
+    "plan_model",
+    "plan_turn",
+    "planned_weights",
+    "require_room",
+    "this_machine",
+]

@@ -1,0 +1,195 @@
+"""Bytes of the weights, part by part: as a checkpoint's headers say, or as a recipe would pack.
+
+A part is counted in two kinds, because loading treats them differently: whole numbers (packed
+weights) stay what they are, floating-point values are loaded in the dtype of the backend. Keys
+and values that no layer reads are not loaded and not counted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gemma4_mlx.config import PER_LAYER_TABLE, ModelConfig, PackedFormat, parameter_shapes
+from gemma4_mlx.errors import WeightsError
+from gemma4_mlx.recipes import packed_bytes
+from gemma4_mlx.tensor_names import is_unused, target_names
+from gemma4_mlx.weight_file import TensorEntry, read_entries
+
+Shape = tuple[int, ...]
+
+BODY, EMBEDDING, TABLE, EXPERTS = "body", "embedding", "per_layer_table", "experts"
+VISION, AUDIO = "vision", "audio"
+PARTS = (BODY, EXPERTS, EMBEDDING, TABLE, VISION, AUDIO)
+"""Parts of a checkpoint; a tower's projector belongs to the tower."""
+
+_FLOATING = ("F16", "BF16", "F32")
+_PACKED_KINDS = ("scales", "biases")
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """So many bytes.
+
+    Attributes:
+        whole_bytes: of whole numbers.
+        floats: how many floating-point values there are.
+    """
+
+    whole_bytes: int = 0
+    floats: int = 0
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(self.whole_bytes + other.whole_bytes, self.floats + other.floats)
+
+    def nbytes(self, item_bytes: int) -> int:
+        """Bytes in memory, with floating-point values of that many bytes."""
+        return self.whole_bytes + self.floats * item_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """All weights of a model.
+
+    Attributes:
+        parts: by name, one of `PARTS`; those that the model does not have are missing.
+        origin: what they were counted from, in words.
+    """
+
+    parts: Mapping[str, Amount] = field(default_factory=dict)
+    origin: str = ""
+
+    def nbytes(self, item_bytes: int, *parts: str) -> int:
+        """Bytes in memory of these parts; of all, if none is named."""
+        chosen = parts or tuple(self.parts)
+        return sum(self.parts.get(part, Amount()).nbytes(item_bytes) for part in chosen)
+
+
+def planned_weights(
+    config: ModelConfig, formats: Mapping[str, PackedFormat], origin: str = ""
+) -> Weights:
+    """The weights of a model as they would be packed.
+
+    Args:
+        config: of the model.
+        formats: module path -> format, as from `Recipe.formats`; other modules stay plain.
+        origin: what the formats come from, in words.
+    """
+    tensors = (
+        (part_of(name), amount)
+        for name, shape in parameter_shapes(config).items()
+        for amount in [_planned(shape, formats.get(name.removesuffix(".weight")))]
+    )
+    return Weights(_summed(tensors), origin)
+
+
+def checkpoint_weights(folder: Path, config: ModelConfig) -> Weights:
+    """The weights of a checkpoint, from the headers of its files; no tensor is read.
+
+    Raises:
+        ModelNotFoundError, CheckpointError: see `weight_file.read_entries`.
+        WeightsError: the headers do not agree with config.json; all tensors are listed.
+    """
+    entries = read_entries(folder)
+    _check(entries, config, folder)
+    tensors = ((part_of(names[0]), _held(entry)) for names, entry in _used(entries, config))
+    return Weights(_summed(tensors), f"the files in {folder}")
+
+
+def part_of(name: str) -> str:
+    """Which part a parameter (by our name) belongs to."""
+    if name.startswith(("vision_tower.", "embed_vision.")):
+        return VISION
+    if name.startswith(("audio_tower.", "embed_audio.")):
+        return AUDIO
+    if name.startswith(f"{PER_LAYER_TABLE}."):
+        return TABLE
+    if ".embed_tokens." in name:
+        return EMBEDDING
+    return EXPERTS if ".experts." in name else BODY
+
+
+def packed_shapes(shape: Shape, packed: PackedFormat) -> dict[str, Shape]:
+    """Shapes of the tensors that a packed weight consists of, by their last name."""
+    *rows, width = shape
+    groups = (*rows, width // packed.group_size)
+    kinds = _PACKED_KINDS if packed.has_biases else _PACKED_KINDS[:1]
+    return {"weight": (*rows, width * packed.bits // 32), **dict.fromkeys(kinds, groups)}
+
+
+def _planned(shape: Shape, packed: PackedFormat | None) -> Amount:
+    if packed is None:
+        return Amount(floats=math.prod(shape))
+    # What stays when scales took no room are whole numbers.
+    whole = packed_bytes(shape, packed, 0)
+    return Amount(whole, packed_bytes(shape, packed, 1) - whole)
+
+
+def _held(entry: TensorEntry) -> Amount:
+    if entry.dtype in _FLOATING:
+        return Amount(floats=math.prod(entry.shape))
+    return Amount(entry.nbytes)
+
+
+def _summed(tensors: Iterator[tuple[str, Amount]]) -> dict[str, Amount]:
+    """Sums by part, in the order of `PARTS`."""
+    sums: dict[str, Amount] = {}
+    for part, amount in tensors:
+        sums[part] = sums.get(part, Amount()) + amount
+    return {part: sums[part] for part in PARTS if part in sums}
+
+
+def _used(
+    entries: Mapping[str, TensorEntry], config: ModelConfig
+) -> Iterator[tuple[tuple[str, ...], TensorEntry]]:
+    """Tensors that are loaded, each with our names for it."""
+    for source, entry in entries.items():
+        names = target_names(source)
+        if not is_unused(names[0], config):
+            yield names, entry
+
+
+def _check(entries: Mapping[str, TensorEntry], config: ModelConfig, folder: Path) -> None:
+    """Raise unless the tensors that are used are exactly those that the config asks for."""
+    used = dict(_used(entries, config))
+    found = {name for names in used for name in names}
+    expected = _expected_shapes(found, config)
+    problems = [f"missing: {name} {expected[name]}" for name in expected.keys() - found]
+    for names, entry in used.items():
+        shapes = [expected[name] for name in names if name in expected]
+        if len(shapes) < len(names):
+            problems.append(f"unknown: {entry.name} {entry.shape}")
+        elif not _fits(entry.shape, shapes):
+            problems.append(f"misshapen: {entry.name} {entry.shape}, expected {shapes[0]}")
+    if problems:
+        listing = "\n  ".join(sorted(problems))
+        raise WeightsError(
+            f"{folder}: {len(problems)} tensors do not fit its config.json:\n  {listing}",
+            "was this checkpoint made for its config.json?",
+        )
+
+
+def _expected_shapes(found: set[str], config: ModelConfig) -> dict[str, Shape]:
+    """Shapes by our names, with the pieces of those weights that the checkpoint holds packed."""
+    format_of: Callable[[str], PackedFormat | None] = (
+        config.quantization.format_of if config.quantization is not None else lambda path: None
+    )
+    expected: dict[str, Shape] = {}
+    for name, shape in parameter_shapes(config).items():
+        path = name.removesuffix(".weight")
+        packed = format_of(path) if f"{path}.scales" in found else None
+        if packed is None:
+            expected[name] = shape
+            continue
+        for kind, piece in packed_shapes(shape, packed).items():
+            expected[f"{path}.{kind}"] = piece
+    return expected
+
+
+def _fits(shape: Shape, wanted: list[Shape]) -> bool:
+    """Whether a tensor holds those of ours: alone, with its axes in another order, or stacked."""
+    if len(wanted) == 1:
+        return sorted(shape) == sorted(wanted[0])
+    return math.prod(shape) == sum(map(math.prod, wanted))
