@@ -63,6 +63,8 @@ def evaluate(arrays: Iterable[mx.array], on_read: Callable[[int], None] | None =
             mx.eval(batch)
         except RuntimeError as error:
             raise CheckpointError(f"the weights cannot be read: {error}", _AGAIN) from None
+        # What they were cast or copied from; the next ones have other sizes.
+        mx.clear_cache()
         done += batch_bytes
         batch, batch_bytes = [], 0
         if on_read is not None:
