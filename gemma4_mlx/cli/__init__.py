@@ -15,6 +15,7 @@ from gemma4_mlx import __version__
 from gemma4_mlx.cli.ask import ask
 from gemma4_mlx.cli.commands import Commands
 from gemma4_mlx.cli.cost import cost
+from gemma4_mlx.cli.doctor import doctor
 
 
 @click.group(cls=Commands)
@@ -28,3 +29,4 @@ def main() -> None:
 
 main.add_command(ask)
 main.add_command(cost)
+main.add_command(doctor)

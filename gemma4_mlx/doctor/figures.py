@@ -1,0 +1,19 @@
+"""Bytes as people read them: files as disks are sold, memory as Macs are."""
+
+from __future__ import annotations
+
+_UNITS = ("bytes", "kB", "MB", "GB", "TB")
+_GIB = 1024**3
+
+
+def size(nbytes: float) -> str:
+    """Bytes in powers of 1000, as in 7.4 MB."""
+    unit = 0
+    while nbytes >= 999.5 and unit + 1 < len(_UNITS):
+        nbytes, unit = nbytes / 1000, unit + 1
+    return f"{nbytes:.{0 if nbytes >= 99.5 or not unit else 1}f} {_UNITS[unit]}"
+
+
+def memory_size(nbytes: float) -> str:
+    """Bytes in powers of 1024, as in 15.6 GiB."""
+    return f"{nbytes / _GIB:.1f} GiB"

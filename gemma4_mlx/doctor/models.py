@@ -1,0 +1,109 @@
+"""The models on this disk, and whether they fit into this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gemma4_mlx import engine_lock
+from gemma4_mlx.config import DEMO_MODEL, ModelConfig
+from gemma4_mlx.doctor.figures import size
+from gemma4_mlx.doctor.finding import Finding
+from gemma4_mlx.doctor.network import hub_cache
+from gemma4_mlx.errors import Gemma4Error
+from gemma4_mlx.json_file import read_json_object
+
+_FAMILY = "gemma4"
+
+
+def engine() -> Finding:
+    """Who has a large model in memory now."""
+    try:
+        holder = engine_lock.current_holder()
+    except OSError as error:
+        return Finding(
+            "engine",
+            "warning",
+            f"no lock keeps two large models apart: {error}",
+            f"make {engine_lock.lock_path().parent} a folder that you can write to",
+        )
+    if holder is None:
+        return Finding("engine", "ok", "no large model is in memory", data={"pid": None})
+    data = {"pid": holder.pid, "model": holder.model, "since": holder.since.isoformat()}
+    return Finding("engine", "info", f"{holder} has a large model in memory", data=data)
+
+
+def models_found(asked: str | None = None) -> dict[str, Path | None]:
+    """Models by name, each with its folder: the bundled one, those of the hub, the one asked for.
+
+    Args:
+        asked: a name or folder; its folder is None if it is not on this disk.
+    """
+    import gemma4_mlx
+
+    found: dict[str, Path | None] = {DEMO_MODEL: Path(gemma4_mlx.__path__[0]) / DEMO_MODEL}
+    found |= _hub_models(hub_cache())
+    if asked and asked not in found:
+        found[asked] = Path(asked) if Path(asked).is_dir() else None
+    return found
+
+
+def model(name: str, folder: Path | None, *, is_asked: bool = False) -> Finding:
+    """Whether a model can be read, and fits.
+
+    Args:
+        name: to call it by.
+        folder: of its checkpoint; None if it is not on this disk.
+        is_asked: whether it is the one to be used; then it is an error if it cannot be.
+    """
+    if folder is None:
+        cure = f"check the name; gemma4 ask -m {name} fetches a model of the hub"
+        return Finding("model", "error", f"{name} is not on this disk", cure, {"name": name})
+    weights_bytes = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    data = {"name": name, "folder": str(folder), "weights_bytes": weights_bytes}
+    try:
+        config = ModelConfig.from_folder(folder)
+        _check_files(folder)
+    except Gemma4Error as error:
+        level = "error" if is_asked else "warning"
+        cure = error.hint or "take another model"
+        return Finding("model", level, f"{name}: {error.message}", cure, data)
+    return _fitted(name, config, data)
+
+
+def _fitted(name: str, config: ModelConfig, data: dict[str, object]) -> Finding:
+    """The finding about a model that is whole: what the planner says of it."""
+    return Finding("model", "ok", f"{name}, {size(float(str(data['weights_bytes'])))}", data=data)
+
+
+def _check_files(folder: Path) -> None:
+    """Raise unless all weight files are there."""
+    from gemma4_mlx.checkpoint import shard_paths
+
+    shard_paths(folder)
+
+
+def _hub_models(cache: Path) -> dict[str, Path | None]:
+    """Gemma 4 in the hub's cache: id -> folder of the newest version."""
+    if not cache.is_dir():
+        return {}
+    from huggingface_hub import scan_cache_dir
+
+    found: dict[str, Path | None] = {}
+    for repo in sorted(scan_cache_dir(cache).repos, key=lambda repo: repo.repo_id):
+        if repo.repo_type != "model" or not repo.revisions:
+            continue
+        newest = max(repo.revisions, key=lambda revision: revision.last_modified)
+        if _is_gemma4(newest.snapshot_path):
+            found[repo.repo_id] = newest.snapshot_path
+    return found
+
+
+def _is_gemma4(folder: Path) -> bool:
+    path = folder / "config.json"
+    if not os.path.isfile(path):
+        return False
+    try:
+        return str(read_json_object(path).get("model_type", "")).startswith(_FAMILY)
+    except Gemma4Error:
+        return False
