@@ -59,6 +59,7 @@ class MediaReceipt:
         seen_width, seen_height: of the picture as the model saw it (0 for audio).
         image_tokens: the budget it was given (0 for audio).
         seconds: of the clip (0 for pictures).
+        start_s: where it begins in the recording that it is a part of, in seconds.
         sha256: of the pixels or samples as attached, so that no two media are confused.
     """
 
@@ -72,6 +73,7 @@ class MediaReceipt:
     seen_height: int = 0
     image_tokens: int = 0
     seconds: float = 0.0
+    start_s: float = 0.0
     sha256: str = ""
 
 

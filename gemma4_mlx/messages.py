@@ -62,11 +62,15 @@ class AudioPart:
         source: a path, or a float array `[samples]` or `[samples, channels]` in -1..1.
         sampling_rate: of the samples, in Hz; None for a path.
         name: what receipts and errors call it.
+        split: whether one that is longer than the model can hear at once may be cut into parts.
+        start_s: where it begins in the recording that it is a part of, in seconds.
     """
 
     source: Any
     sampling_rate: int | None = None
     name: str = "audio"
+    split: bool = True
+    start_s: float = 0.0
 
 
 Part = TextPart | ImagePart | AudioPart
@@ -175,7 +179,7 @@ def _parse_image(raw: Mapping[str, Any]) -> ImagePart:
 
 
 def _parse_audio(raw: Mapping[str, Any]) -> AudioPart:
-    _only(raw, {"path", "url", "audio", "sampling_rate", "name"})
+    _only(raw, {"path", "url", "audio", "sampling_rate", "name", "split"})
     source = _one_source(raw, ("audio", "path", "url"))
     given = raw.get("sampling_rate")
     rate = int(given) if isinstance(given, Integral) else 0
@@ -185,9 +189,11 @@ def _parse_audio(raw: Mapping[str, Any]) -> AudioPart:
             "audio samples need 'sampling_rate' in Hz, a whole number above 0",
             'write {"type": "audio", "audio": samples, "sampling_rate": 16000}',
         )
-    return AudioPart(
-        source, rate if in_memory else None, raw.get("name") or _name_of(source, "audio")
-    )
+    split = raw.get("split", True)
+    if not isinstance(split, bool):
+        raise MessageError(f"audio part: 'split' must be true or false, not {split!r}")
+    name = raw.get("name") or _name_of(source, "audio")
+    return AudioPart(source, rate if in_memory else None, name, split)
 
 
 def _one_source(raw: Mapping[str, Any], keys: tuple[str, ...]) -> Any:

@@ -28,6 +28,7 @@ class Attachment:
         width, height: of the picture, in pixels as it is looked at; 0 until `read`.
         seconds: of the clip; 0 until `read`.
         audio_tokens: what the clip costs; None until `read`.
+        parts: in how many pieces the model hears a long clip.
     """
 
     kind: Kind
@@ -37,6 +38,7 @@ class Attachment:
     height: int = 0
     seconds: float = 0.0
     audio_tokens: int | None = None
+    parts: int = 1
 
     @classmethod
     def of(cls, path: Path) -> Attachment:
@@ -59,11 +61,10 @@ class Attachment:
 
             width, height = read_image_size(self.path, name=self.name)
             return replace(self, width=width, height=height)
-        from gemma4_mlx.processing import audio_cost
-        from gemma4_mlx.processing.audio_file import read_audio_length
+        from gemma4_mlx.processing import clip_cost
 
-        samples, rate = read_audio_length(AudioPart(self.path, name=self.name))
-        return replace(self, seconds=samples / rate, audio_tokens=audio_cost(samples, rate))
+        clip = clip_cost(AudioPart(self.path, name=self.name))
+        return replace(self, seconds=clip.seconds, audio_tokens=clip.tokens, parts=clip.parts)
 
     def check(self) -> None:
         """Decode it, so that damage is known before it is sent.
@@ -77,9 +78,11 @@ class Attachment:
             open_image(self.path, name=self.name)
             return
         from gemma4_mlx.processing.audio import prepare_audio
+        from gemma4_mlx.processing.long_audio import clips_of
         from gemma4_mlx.processing.settings import AudioSettings
 
-        prepare_audio(AudioPart(self.path, name=self.name), AudioSettings())
+        for clip in clips_of(AudioPart(self.path, name=self.name)):
+            prepare_audio(clip, AudioSettings())
 
     def with_budget(self, image_tokens: ImageTokens | None) -> Attachment:
         """The same picture at another budget; a clip has none."""
@@ -95,7 +98,7 @@ class Attachment:
     def seen(self) -> str:
         """The size at which the model will see the picture, or the clip's length."""
         if self.kind == "audio":
-            return figures.seconds(self.seconds) if self.seconds else ""
+            return figures.length(self.seconds, self.parts) if self.seconds else ""
         cost = self._image_cost()
         return f"sees {figures.pixels(cost.seen_width, cost.seen_height)}" if cost else ""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gemma4_mlx.events import Finished, LoadProgress, MediaReceipt, PromptProgress
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
@@ -31,6 +33,13 @@ def seconds(duration_s: float) -> str:
     return f"{int(duration_s) // 60}:{int(duration_s) % 60:02d}"
 
 
+def length(duration_s: float, parts: int) -> str:
+    """How long a clip is, and in how many parts the model hears it, as in 1:35, 4 parts."""
+    if parts == 1:
+        return seconds(duration_s)
+    return f"{int(duration_s) // 60}:{int(duration_s) % 60:02d}, {parts} parts"
+
+
 def pixels(width: int, height: int) -> str:
     """A picture's size, as in 640×480."""
     return f"{width}×{height}"
@@ -50,13 +59,19 @@ def reading(progress: PromptProgress) -> str:
     return f"reading the prompt, {progress.done} of {tokens(progress.total)}"
 
 
-def receipt(media: MediaReceipt, *, expected: int | None) -> str:
-    """What one attachment cost, and what the model saw of it; a surprise is named."""
-    cost = tokens(media.tokens)
-    if expected not in (None, media.tokens):
+def receipt(parts: Sequence[MediaReceipt], *, expected: int | None) -> str:
+    """What one attachment cost, and what the model saw or heard of it; a surprise is named.
+
+    Args:
+        parts: its receipts; a long clip has one for each of its parts.
+        expected: what it should have cost.
+    """
+    media, total = parts[0], sum(part.tokens for part in parts)
+    cost = tokens(total)
+    if expected not in (None, total):
         cost += f" (expected {expected})"
     if media.kind == "audio":
-        return f"{cost} · {seconds(media.seconds)}"
+        return f"{cost} · {length(sum(part.seconds for part in parts), len(parts))}"
     given = pixels(media.width, media.height)
     seen = pixels(media.seen_width, media.seen_height)
     return f"{cost} · {given} seen as {seen} · budget {media.image_tokens}"

@@ -118,7 +118,8 @@ def _in_json(receipt: MediaReceipt) -> dict[str, Any]:
 
 def _in_words(receipt: MediaReceipt) -> str:
     if receipt.kind == "audio":
-        return f"{receipt.name}: {receipt.seconds:.1f} s, {receipt.tokens} tokens"
+        start = f" from {receipt.start_s:.1f} s on" if receipt.start_s else ""
+        return f"{receipt.name}: {receipt.seconds:.1f} s{start}, {receipt.tokens} tokens"
     seen = f"{receipt.seen_width}x{receipt.seen_height}"
     return (
         f"{receipt.name}: {receipt.width}x{receipt.height}, seen at {seen}, {receipt.tokens} tokens"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from gemma4_mlx.cli.attachments import attachment, clip_length, picture_size
+from gemma4_mlx.cli.attachments import attachment, picture_size
 from gemma4_mlx.cli.options import image_tokens_option
 from gemma4_mlx.messages import AudioPart, ImagePart, ImageTokens
 
@@ -32,11 +32,12 @@ def cost(files: Sequence[Path], image_tokens: ImageTokens | None) -> None:
 
 def _cost(part: ImagePart | AudioPart, image_tokens: ImageTokens) -> tuple[int, str]:
     """Soft tokens, and in words what the model would get."""
-    from gemma4_mlx.processing import audio_cost, image_cost
+    from gemma4_mlx.processing import clip_cost, image_cost
 
     if isinstance(part, AudioPart):
-        samples, rate = clip_length(part)
-        return audio_cost(samples, rate), f"{samples / rate:.1f} s"
+        clip = clip_cost(part)
+        parts = f", heard in {clip.parts} parts" if clip.parts > 1 else ""
+        return clip.tokens, f"{clip.seconds:.1f} s{parts}"
     width, height = picture_size(part)
     cost = image_cost(width, height, image_tokens)
     return cost.tokens, f"{width}x{height}, seen at {cost.seen_width}x{cost.seen_height}"

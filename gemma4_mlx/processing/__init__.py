@@ -12,8 +12,16 @@ audio           a clip, and what it costs
 placeholders    room in the prompt for soft tokens
 """
 
-from gemma4_mlx.processing.audio import audio_cost, audio_soft_tokens
+from gemma4_mlx.processing.audio import ClipCost, audio_cost, audio_soft_tokens, clip_cost
 from gemma4_mlx.processing.image_size import ImageCost, image_cost
 from gemma4_mlx.processing.processor import Processor
 
-__all__ = ["ImageCost", "Processor", "audio_cost", "audio_soft_tokens", "image_cost"]
+__all__ = [
+    "ClipCost",
+    "ImageCost",
+    "Processor",
+    "audio_cost",
+    "audio_soft_tokens",
+    "clip_cost",
+    "image_cost",
+]

@@ -9,18 +9,34 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gemma4_mlx.errors import AttachmentError
 from gemma4_mlx.messages import AudioPart
-from gemma4_mlx.processing.audio_file import read_audio
+from gemma4_mlx.processing.audio_file import read_audio, read_audio_length
+from gemma4_mlx.processing.long_audio import clips_of
 from gemma4_mlx.processing.mel import log_mel, mel_frames
 from gemma4_mlx.processing.resample import resample, resampled_length
 from gemma4_mlx.processing.settings import AudioSettings
 
 _STRIDED_CONVOLUTIONS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ClipCost:
+    """What a clip takes.
+
+    Attributes:
+        tokens: soft tokens in the prompt, of all parts together.
+        seconds: of the recording.
+        parts: how many clips the model hears.
+    """
+
+    tokens: int
+    seconds: float
+    parts: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,13 +76,28 @@ def audio_cost(samples: int, rate: int, settings: AudioSettings | None = None) -
     return audio_soft_tokens(mel_frames(length, settings))
 
 
+def clip_cost(part: AudioPart, settings: AudioSettings | None = None) -> ClipCost:
+    """What a clip takes, from the file's header; a long recording is read to find its parts.
+
+    Raises:
+        AttachmentError: it cannot be read, or is too long.
+    """
+    clips = clips_of(part)
+    lengths = [read_audio_length(clip) for clip in clips]
+    return ClipCost(
+        tokens=sum(audio_cost(*length, settings) for length in lengths),
+        seconds=sum(samples / rate for samples, rate in lengths),
+        parts=len(clips),
+    )
+
+
 def prepare_audio(part: AudioPart, settings: AudioSettings) -> PreparedAudio:
     """Read a clip, mix it to mono, resample it and turn it into log-mel frames.
 
     Raises:
-        AttachmentError: it cannot be used.
+        AttachmentError: it cannot be used, or is longer than the model can hear at once.
     """
-    samples, rate = read_audio(part)
+    samples, rate = read_audio(replace(part, split=False))
     heard = resample(samples, rate, settings.sampling_rate)
     frames = mel_frames(len(heard), settings)
     if frames == 0:

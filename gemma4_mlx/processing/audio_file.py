@@ -14,6 +14,8 @@ from gemma4_mlx.messages import AudioPart
 SUPPORTED_AUDIO = "WAV, FLAC, OGG, MP3, AIFF"
 MAX_DURATION_S = 30
 """The longest clip that the audio tower takes."""
+LONGEST_RECORDING_S = 90 * 60
+"""The longest recording that is cut into clips; its tokens would fill the context of E2B."""
 
 _MAX_CHANNELS = 32
 _LOWEST_RATE, _HIGHEST_RATE = 1_000, 768_000  # in Hz
@@ -21,19 +23,20 @@ _FULL_SCALE = 4.0  # Float samples may overshoot 1 a little; beyond this they ar
 
 
 def read_audio(part: AudioPart) -> tuple[np.ndarray, int]:
-    """Read a clip and mix its channels down.
+    """Read a clip or a long recording and mix its channels down.
 
     Returns:
         Samples float32 [samples], the mean of all channels, and the sampling rate in Hz.
 
     Raises:
-        AttachmentError: it cannot be read, is longer than 30 s, or holds no usable samples.
+        AttachmentError: it cannot be read, is too long (see `read_audio_length`), or holds no
+            usable samples.
     """
     samples, rate = _read(part)
     _check_rate(rate, part.name)
     if samples.size == 0:
         raise AttachmentError(f"{part.name} has no samples", "attach a clip with sound in it")
-    _check_duration(len(samples) / rate, part.name)
+    _check_duration(len(samples) / rate, part)
     if not np.isfinite(samples).all():
         raise AttachmentError(
             f"{part.name} has samples that are not numbers (NaN or infinite)",
@@ -51,7 +54,8 @@ def read_audio_length(part: AudioPart) -> tuple[int, int]:
     """Number of samples and sampling rate in Hz, from a file's header alone.
 
     Raises:
-        AttachmentError: it cannot be read or is longer than 30 s.
+        AttachmentError: it cannot be read, or is longer than 30 s where it must not be split,
+            or than 90 min where it may.
     """
     if not isinstance(part.source, str | Path):
         samples, rate = _read(part)
@@ -60,7 +64,7 @@ def read_audio_length(part: AudioPart) -> tuple[int, int]:
         with _open(Path(part.source), part.name) as file:
             length, rate = file.frames, file.samplerate
     _check_rate(rate, part.name)
-    _check_duration(length / rate, part.name)
+    _check_duration(length / rate, part)
     return length, rate
 
 
@@ -74,7 +78,7 @@ def _read(part: AudioPart) -> tuple[np.ndarray, int]:
             )
         return _channels_last(np.asarray(part.source), part.name), part.sampling_rate
     with _open(Path(part.source), part.name) as file:
-        _check_duration(file.frames / file.samplerate, part.name)
+        _check_duration(file.frames / file.samplerate, part)
         try:
             return file.read(dtype="float32", always_2d=True), file.samplerate
         except soundfile.SoundFileError as error:
@@ -132,10 +136,18 @@ def _check_rate(rate: int, name: str) -> None:
         )
 
 
-def _check_duration(duration_s: float, name: str) -> None:
-    if duration_s > MAX_DURATION_S:
+def _check_duration(duration_s: float, part: AudioPart) -> None:
+    longest_s = LONGEST_RECORDING_S if part.split else MAX_DURATION_S
+    if duration_s <= longest_s:
+        return
+    if part.split:
         raise AttachmentError(
-            f"{name}: audio longer than {MAX_DURATION_S} s ({duration_s:.1f} s): a later version "
-            "splits it",
-            f"cut it into parts of at most {MAX_DURATION_S} s",
+            f"{part.name} is {duration_s / 60:.0f} min long, expected at most "
+            f"{LONGEST_RECORDING_S // 60}",
+            "attach the part of it that matters",
         )
+    raise AttachmentError(
+        f"{part.name} is {duration_s:.1f} s long, and must not be split: the model hears "
+        f"{MAX_DURATION_S} s at once",
+        "let it be split, or attach a shorter clip",
+    )

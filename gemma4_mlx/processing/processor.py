@@ -27,11 +27,11 @@ from gemma4_mlx.messages import (
     Message,
     parse_messages,
 )
-from gemma4_mlx.processing.audio import PreparedAudio, audio_cost, prepare_audio, stack_audio
-from gemma4_mlx.processing.audio_file import read_audio_length
+from gemma4_mlx.processing.audio import PreparedAudio, clip_cost, prepare_audio, stack_audio
 from gemma4_mlx.processing.image import PreparedImage, prepare_image, stack_images
 from gemma4_mlx.processing.image_file import read_image_size
 from gemma4_mlx.processing.image_size import image_cost
+from gemma4_mlx.processing.long_audio import split_long_clips
 from gemma4_mlx.processing.placeholders import Slots, expand_placeholders, token_types
 from gemma4_mlx.processing.settings import (
     AudioSettings,
@@ -118,6 +118,7 @@ class Processor:
             UsageError: `image_tokens` is not a budget.
         """
         _check_budget(image_tokens)
+        messages = self._with_short_clips(messages)
         attachments = _attachments(parse_messages(messages))
         prepared = [self._prepare(part, image_tokens) for part in attachments]
         receipts = tuple(map(_receipt, attachments, prepared))
@@ -144,6 +145,7 @@ class Processor:
             As `__call__`, except for damage that only decoding shows.
         """
         _check_budget(image_tokens)
+        messages = self._with_short_clips(messages)
         attachments = _attachments(parse_messages(messages))
         ids = self.tokenizer.encode_chat(messages, thinking=thinking, tools=tools)
         slots = [
@@ -152,7 +154,7 @@ class Processor:
         return len(expand_placeholders(ids, slots, self.tokenizer.control))
 
     def cost(self, part: Attachment, image_tokens: ImageTokens | None = None) -> int:
-        """Soft tokens that one attachment will take, from its header alone.
+        """Soft tokens that one attachment will take, all parts of a long recording together.
 
         Raises:
             AttachmentError: it cannot be read, or this model cannot take it.
@@ -161,8 +163,19 @@ class Processor:
             settings = self._image_settings(part)
             width, height = read_image_size(part.source, name=part.name)
             return image_cost(width, height, self._budget(part, image_tokens), settings).tokens
-        settings = self._audio_settings(part)
-        return audio_cost(*read_audio_length(part), settings)
+        return clip_cost(part, self._audio_settings(part)).tokens
+
+    def _with_short_clips(self, messages: Conversation) -> Conversation:
+        """The conversation with long recordings as parts that the model can hear, if it can."""
+        parsed = parse_messages(messages)
+        if self.audio is None:
+            return messages
+        split = split_long_clips(parsed)
+        # Where nothing was split, as given: templates tell a text from a list with one text.
+        return [
+            given if message is before else message
+            for given, before, message in zip(messages, parsed, split, strict=True)
+        ]
 
     def _prepare(self, part: Attachment, image_tokens: ImageTokens | None) -> Prepared:
         if isinstance(part, ImagePart):
@@ -222,15 +235,18 @@ def _kind(part: Attachment) -> Literal["image", "audio"]:
 
 
 def _receipt(part: Attachment, prepared: Prepared) -> MediaReceipt:
-    if isinstance(prepared, PreparedAudio):
+    if isinstance(part, AudioPart):
+        assert isinstance(prepared, PreparedAudio)
         return MediaReceipt(
             kind="audio",
             name=part.name,
             tokens=prepared.tokens,
             rows=prepared.tokens,
             seconds=prepared.duration_s,
+            start_s=part.start_s,
             sha256=prepared.sha256,
         )
+    assert isinstance(prepared, PreparedImage)
     cost = prepared.cost
     return MediaReceipt(
         kind="image",

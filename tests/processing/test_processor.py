@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gemma4_mlx.config import TokenType
 from gemma4_mlx.errors import AttachmentError, ConfigError, TokenizerError, UsageError
 from gemma4_mlx.messages import Message
 from gemma4_mlx.processing import Processor
@@ -133,6 +134,23 @@ def test_pain_57_order_of_parts_is_kept(processor: Processor) -> None:
         wanted = [part["type"] for part in order if part["type"] != "text"]
         assert [begins[i] for i in inputs.input_ids[0].tolist() if i in begins] == wanted
         assert [receipt.kind for receipt in inputs.media] == wanted
+
+
+def test_pain_13_a_long_clip_is_heard_whole_in_parts(processor: Processor) -> None:
+    noise = np.random.default_rng(1).normal(0, 0.1, 16000 * 31).astype(np.float32)
+    clip = {"type": "audio", "audio": noise, "sampling_rate": 16000, "name": "talk"}
+    conversation = user(clip, {"type": "text", "text": "Who is it?"})
+    inputs = processor(conversation)
+    first, second = inputs.media
+    assert (first.name, first.start_s, second.start_s) == ("talk", 0, first.seconds)
+    assert first.seconds + second.seconds == 31
+    assert inputs.input_features.shape[0] == 2
+    assert inputs.input_ids.shape[1] == processor.count(conversation)
+    slots = (inputs.mm_token_type_ids == TokenType.AUDIO).sum()
+    assert slots == first.tokens + second.tokens
+    prompt = processor.tokenizer.decode(inputs.input_ids[0], skip_control=True)
+    seconds = int(second.start_s)
+    assert f"[0:00][0:{seconds:02d}]Who is it?" in prompt
 
 
 def test_pain_58_a_typed_placeholder_is_text(processor: Processor) -> None:

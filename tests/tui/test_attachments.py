@@ -48,7 +48,7 @@ BAD = {
     "a truncated picture": (broken_jpeg, "image", "broken.jpg is damaged"),
     "text": (text_file, "image", "notes.png is not a picture"),
     "an empty clip": (empty_file, "audio", "empty.wav is empty"),
-    "a long clip": (lambda folder: clip(folder, seconds=31), "audio", "longer than 30 s"),
+    "a clip too long": (lambda folder: clip(folder, seconds=5401), "audio", "at most 90"),
     "a clip as a picture": (clip, "image", "voice.wav is not a picture"),
     "a folder": (lambda folder: folder, "image", "is a folder"),
 }

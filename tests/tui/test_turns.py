@@ -238,6 +238,19 @@ def test_the_cost_of_a_clip_is_the_cost_paid(tmp_path, seconds):
     assert Attachment("audio", path).read().tokens() == paid.tokens
 
 
+async def test_a_long_clip_is_heard_in_parts_and_its_receipts_are_added(tmp_path):
+    receipts = [
+        MediaReceipt("audio", "voice.wav", 700, 700, seconds=28.0),
+        MediaReceipt("audio", "voice.wav", 175, 175, seconds=7.0, start_s=28.0),
+    ]
+    async with chatting(FakeEngine([[*receipts, TextDelta("Hm"), FINISHED]])) as chat:
+        await chat.enter(f"/audio {clip(tmp_path, seconds=35)}")
+        assert "0:35, 2 parts" in chat.text
+        await chat.enter("Who is it?")
+        assert "875 tokens" in chat.text
+        assert chat.text.count("0:35, 2 parts") == 1
+
+
 async def test_stopped_with_figures():
     stopped = replace(FINISHED, reason="cancelled")
     async with chatting(FakeEngine([[TextDelta("Once"), stopped]])) as chat:

@@ -250,7 +250,7 @@ class ChatScreen(Screen[None]):
         for index in range(self._receipts, len(self._sent)):
             if self._sent[index].is_meant_by(receipt):
                 self._sent[index].receive(receipt)
-                self._receipts = index + 1
+                self._receipts = index + self._sent[index].is_received
                 return
 
     async def _fail(self, exchange: Exchange, failed: Failed) -> None:
