@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -12,6 +13,8 @@ import mlx.core as mx
 from gemma4_mlx.checkpoint import evaluate, read_optional_json, read_tensors
 from gemma4_mlx.config import DEMO_MODEL, PER_LAYER_TABLE, ModelConfig
 from gemma4_mlx.errors import ModelNotFoundError, UsageError
+from gemma4_mlx.memory import Demand, Machine, Weights, plan_loading, this_machine
+from gemma4_mlx.memory.weights import Amount, part_of
 from gemma4_mlx.model import Gemma4
 from gemma4_mlx.tensor_names import target_names
 from gemma4_mlx.text.mapped_table import MappedTable
@@ -75,15 +78,17 @@ def load_model(
         folder: of a checkpoint.
         dtype: see `load`.
         per_layer_table: "resident" keeps the table of per-layer embeddings in memory, "mapped"
-            leaves it in its file and reads the rows of the tokens at hand.
+            leaves it in its file and reads the rows of the tokens at hand; "auto" maps it where
+            the plan says that memory is tight.
         on_progress: see `load`.
 
     Returns:
         The model, its decoder in memory. The towers are read when the first picture or clip
-        comes.
+        comes. Its `plan` says how much memory it was loaded for.
 
     Raises:
         ModelNotFoundError, ConfigError, WeightsError: see `errors`.
+        MemoryLimitError: it does not fit this machine; no tensor was read.
         UsageError: a table to be mapped that the model has not.
     """
     known = get_args(PerLayerTable)
@@ -93,13 +98,33 @@ def load_model(
     folder = Path(folder)
     config = ModelConfig.from_folder(folder)
     model = Gemma4(config, read_optional_json(folder / "generation_config.json"))
-    report = load_weights(model, read_tensors(folder), dtype or default_dtype())
-    model.unused_tensors = report.dropped
-    if per_layer_table == "mapped":
+    dtype = dtype or default_dtype()
+    model.unused_tensors = load_weights(model, read_tensors(folder), dtype).dropped
+    # All is known of the weights now, and nothing of them read yet.
+    model.plan = plan_loading(
+        config, _weights(model, folder), _machine(dtype), Demand(per_layer_table=per_layer_table)
+    )
+    if model.plan.choice.per_layer_table == "mapped":
         _map_table(model, folder)
     model.towers = Towers(lambda model, paths: renew_weights(model, read_tensors(folder), paths))
     _evaluate_decoder(model, on_progress)
     return model
+
+
+def _weights(model: Gemma4, folder: Path) -> Weights:
+    """What the planner wants to know of a model's parameters."""
+    parts: dict[str, Amount] = {}
+    for name, array in parameters(model).items():
+        is_float = mx.issubdtype(array.dtype, mx.floating)
+        amount = Amount(floats=array.size) if is_float else Amount(array.nbytes)
+        parts[part_of(name)] = parts.get(part_of(name), Amount()) + amount
+    return Weights(parts, f"the files in {folder}")
+
+
+def _machine(dtype: mx.Dtype) -> Machine:
+    """This machine, as MLX sees it."""
+    info = mx.device_info() if mx.default_device() == mx.gpu else None
+    return replace(this_machine(info), item_bytes=dtype.size)
 
 
 def _map_table(model: Gemma4, folder: Path) -> None:

@@ -21,6 +21,7 @@ from gemma4_mlx.errors import AttachmentError, UsageError
 from gemma4_mlx.kv_format import KVFormat
 from gemma4_mlx.layers import MultimodalEmbedder
 from gemma4_mlx.masks import picture_runs
+from gemma4_mlx.memory import Plan
 from gemma4_mlx.splice import assign_slots, slot_runs
 from gemma4_mlx.text.decoder import LanguageModel
 from gemma4_mlx.towers import AUDIO, VISION, Towers
@@ -59,6 +60,7 @@ class Gemma4(nn.Module):
         mapped_tensors: names of tensors that stay in their file (the table of per-layer
             embeddings, where it is mapped).
         towers: which of them are in memory; they come with the first picture or clip.
+        plan: what memory it was loaded for; None for a model that was not read from files.
     """
 
     def __init__(self, config: ModelConfig, generation_config: Mapping[str, Any]) -> None:
@@ -68,6 +70,7 @@ class Gemma4(nn.Module):
         self.unused_tensors: tuple[str, ...] = ()
         self.mapped_tensors: tuple[str, ...] = ()
         self.towers = Towers()
+        self.plan: Plan | None = None
         text, vision, audio = config.text_config, config.vision_config, config.audio_config
         self.language_model = LanguageModel(text)
         if vision is not None:

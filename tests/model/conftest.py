@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import mlx.core as mx
@@ -20,3 +21,12 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny(tiny_folder: Path) -> Gemma4:
     return load_model(tiny_folder, dtype=mx.float32)
+
+
+@pytest.fixture
+def exact_memory() -> Iterator[None]:
+    """What MLX counts as held is what is held: no larger buffer is used again for a smaller."""
+    before = mx.set_cache_limit(0)
+    mx.clear_cache()
+    yield
+    mx.set_cache_limit(before)

@@ -51,6 +51,7 @@ def expected(tiny_folder):
     return {"picture": logits(model, PICTURE), "clip": logits(model, CLIP)}
 
 
+@pytest.mark.usefixtures("exact_memory")
 def test_pain_49_each_tower_comes_with_what_it_is_for_and_goes_when_told(tiny_folder, expected):
     model = load_model(tiny_folder, dtype=mx.float32)
     vision, audio = tower_bytes(model, *VISION), tower_bytes(model, *AUDIO)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 
 import mlx.core as mx
@@ -9,9 +10,18 @@ import numpy as np
 import pytest
 from mlx.utils import tree_flatten
 
+from gemma4_mlx import loading
 from gemma4_mlx.checkpoint import read_tensors
-from gemma4_mlx.errors import AttachmentError, CheckpointError, ModelNotFoundError, UsageError
+from gemma4_mlx.errors import (
+    AttachmentError,
+    CheckpointError,
+    MemoryLimitError,
+    ModelNotFoundError,
+    UsageError,
+)
 from gemma4_mlx.loading import find_checkpoint, load_model
+from gemma4_mlx.memory import Machine, checkpoint_weights
+from gemma4_mlx.memory.plan import COMFORT_SHARE
 
 
 def test_the_default_dtype_on_the_cpu_is_float32(tiny_folder):
@@ -100,3 +110,48 @@ def test_pain_24_with_or_without_them_it_is_the_same_model(tiny, tiny_folder, tm
     assert model.unused_tensors == ()
     ids = np.arange(5, 45)[None]
     np.testing.assert_array_equal(np.array(model(ids)), np.array(tiny(ids)))
+
+
+def on_a_machine_of(usable_bytes: float, monkeypatch) -> None:
+    machine = Machine(int(usable_bytes), int(usable_bytes), item_bytes=4)
+    monkeypatch.setattr(loading, "this_machine", lambda info: machine)
+
+
+def test_pain_48_the_table_is_mapped_where_memory_is_tight(tiny_folder, monkeypatch):
+    roomy = load_model(tiny_folder, dtype=mx.float32)
+    plan = roomy.plan
+    assert plan.verdict == "fits"
+    assert roomy.mapped_tensors == ()
+    table_bytes = plan.weights.nbytes(4, "per_layer_table")
+    assert table_bytes == 288 * 160 * 4
+    on_a_machine_of((plan.total_bytes - table_bytes / 2) / (1 - COMFORT_SHARE), monkeypatch)
+    small = load_model(tiny_folder, dtype=mx.float32)
+    assert small.plan.choice.per_layer_table == "mapped"
+    assert small.mapped_tensors == ("model.language_model.embed_tokens_per_layer.weight",)
+    held = load_model(tiny_folder, dtype=mx.float32, per_layer_table="resident")
+    assert held.mapped_tensors == ()
+    ids = np.arange(5, 45)[None]
+    np.testing.assert_array_equal(np.array(small(ids)), np.array(roomy(ids)))
+
+
+@pytest.mark.usefixtures("exact_memory")
+def test_pain_22_a_model_that_does_not_fit_is_refused_before_it_is_read(tiny_folder, monkeypatch):
+    on_a_machine_of(100_000_000, monkeypatch)
+    gc.collect()
+    before = mx.get_active_memory()
+    with pytest.raises(MemoryLimitError, match=r"this machine has 0.10 GB to use"):
+        load_model(tiny_folder)
+    gc.collect()
+    assert mx.get_active_memory() == before
+
+
+def test_the_planned_weights_are_those_that_the_headers_tell(tiny, tiny_folder):
+    from_headers = checkpoint_weights(tiny_folder, tiny.config)
+    assert tiny.plan.weights.parts == from_headers.parts
+
+
+def test_bf16_is_planned_as_bf16(tiny_folder):
+    halves, wholes = (
+        load_model(tiny_folder, dtype=each).plan for each in (mx.bfloat16, mx.float32)
+    )
+    assert (halves.machine.item_bytes, wholes.machine.item_bytes) == (2, 4)

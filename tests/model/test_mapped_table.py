@@ -129,6 +129,7 @@ def test_a_step_takes_a_token_that_is_not_computed_yet(checkpoints):
     assert_same(*steps)
 
 
+@pytest.mark.usefixtures("exact_memory")
 def test_pain_48_the_table_is_not_in_memory(checkpoints):
     """Neither as a parameter nor otherwise; and all else is."""
     gc.collect()
