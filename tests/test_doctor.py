@@ -31,6 +31,7 @@ from gemma4_mlx.doctor import (
 from gemma4_mlx.doctor.checks import CHECKS, Check, _model_checks, look
 from gemma4_mlx.doctor.finding import HURTS
 from gemma4_mlx.engine_lock import LARGE_BYTES, EngineLock
+from gemma4_mlx.memory import Machine
 from tests.tiny_checkpoint import write_checkpoint
 
 M2 = {
@@ -457,6 +458,33 @@ def test_the_bundled_model_is_found_and_whole():
     finding = models.model("pocket", found["pocket"])
     assert finding.level == "ok"
     assert finding.data["weights_bytes"] > 1_000_000
+    assert finding.text.startswith("pocket fits: ")
+    assert finding.data["total_bytes"] < finding.data["limit_bytes"]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "asked", "level", "says"),
+    [
+        ("too big", True, "error", "pocket is too big: 9.5 GB of 8.0 GB, with 4096 tokens"),
+        ("too big", False, "warning", "pocket is too big: 9.5 GB of 8.0 GB, with 4096 tokens"),
+        ("tight", True, "info", "pocket fits tightly: 9.5 GB of 8.0 GB, with 4096 tokens"),
+        ("fits", True, "ok", "pocket fits: 9.5 GB of 8.0 GB, with 4096 tokens"),
+    ],
+)
+def test_what_the_planner_says_is_told(monkeypatch, verdict, asked, level, says):
+    plan = SimpleNamespace(
+        verdict=verdict, total_bytes=9.5e9, limit_bytes=8_000_000_000, context=4096
+    )
+    monkeypatch.setattr(models, "plan_model", lambda *arguments: plan)
+    found = models.model("pocket", models.models_found()["pocket"], is_asked=asked)
+    assert (found.level, found.text, found.data["verdict"]) == (level, says, verdict)
+
+
+def test_the_planner_is_asked_about_this_machine(monkeypatch):
+    small = Machine(2 * 10**8, 10**8, item_bytes=4)
+    monkeypatch.setattr(models, "machine_of_mlx", lambda: small)
+    found = models.model("pocket", models.models_found()["pocket"])
+    assert (found.data["verdict"], found.data["limit_bytes"]) == ("too big", 10**8)
 
 
 def test_a_model_that_is_asked_for_and_not_there_is_an_error():

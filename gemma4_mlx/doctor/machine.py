@@ -11,6 +11,7 @@ from pathlib import Path
 from gemma4_mlx.doctor.figures import memory_size
 from gemma4_mlx.doctor.finding import Finding
 from gemma4_mlx.doctor.sysctl import output, sysctl
+from gemma4_mlx.memory import Machine, this_machine
 
 OLDEST_MACOS = (14, 0)
 OLDEST_GLIBC = (2, 35)
@@ -99,7 +100,14 @@ def python() -> Finding:
 
 def total_bytes() -> int:
     """Memory of the machine."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return this_machine().ram_bytes
+
+
+def machine_of_mlx() -> Machine:
+    """The machine as the planner wants to know it: what MLX may take of it."""
+    import mlx.core as mx
+
+    return this_machine(mx.device_info() if mx.default_device() == mx.gpu else None)
 
 
 def free_bytes() -> int:

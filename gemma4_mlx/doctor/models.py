@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from gemma4_mlx import engine_lock
 from gemma4_mlx.config import DEMO_MODEL, ModelConfig
 from gemma4_mlx.doctor.figures import size
-from gemma4_mlx.doctor.finding import Finding
+from gemma4_mlx.doctor.finding import Finding, Level
+from gemma4_mlx.doctor.machine import machine_of_mlx
 from gemma4_mlx.doctor.network import hub_cache
 from gemma4_mlx.errors import Gemma4Error
 from gemma4_mlx.json_file import read_json_object
+from gemma4_mlx.memory import Plan, Verdict, checkpoint_weights, plan_model
 
 _FAMILY = "gemma4"
+_VERDICTS: dict[Verdict, str] = {
+    "fits": "fits",
+    "tight": "fits tightly",
+    "too big": "is too big",
+}
 
 
 def engine() -> Finding:
@@ -60,27 +68,35 @@ def model(name: str, folder: Path | None, *, is_asked: bool = False) -> Finding:
         cure = f"check the name; gemma4 ask -m {name} fetches a model of the hub"
         return Finding("model", "error", f"{name} is not on this disk", cure, {"name": name})
     weights_bytes = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    data = {"name": name, "folder": str(folder), "weights_bytes": weights_bytes}
+    data: dict[str, Any] = {"name": name, "folder": str(folder), "weights_bytes": weights_bytes}
+    hurts: Level = "error" if is_asked else "warning"
     try:
-        config = ModelConfig.from_folder(folder)
-        _check_files(folder)
+        plan = _plan(folder)
     except Gemma4Error as error:
-        level = "error" if is_asked else "warning"
         cure = error.hint or "take another model"
-        return Finding("model", level, f"{name}: {error.message}", cure, data)
-    return _fitted(name, config, data)
+        return Finding("model", hurts, f"{name}: {error.message}", cure, data)
+    data |= {
+        "verdict": plan.verdict,
+        "total_bytes": plan.total_bytes,
+        "limit_bytes": plan.limit_bytes,
+        "context": plan.context,
+    }
+    sum_in_words = f"{size(plan.total_bytes)} of {size(plan.limit_bytes)}"
+    text = f"{name} {_VERDICTS[plan.verdict]}: {sum_in_words}, with {plan.context} tokens"
+    if plan.verdict == "too big":
+        cure = "take a smaller model, or the same in fewer bits"
+        return Finding("model", hurts, text, cure, data)
+    return Finding("model", "ok" if plan.verdict == "fits" else "info", text, data=data)
 
 
-def _fitted(name: str, config: ModelConfig, data: dict[str, object]) -> Finding:
-    """The finding about a model that is whole: what the planner says of it."""
-    return Finding("model", "ok", f"{name}, {size(float(str(data['weights_bytes'])))}", data=data)
+def _plan(folder: Path) -> Plan:
+    """What a model would take here; nothing but headers is read.
 
-
-def _check_files(folder: Path) -> None:
-    """Raise unless all weight files are there."""
-    from gemma4_mlx.checkpoint import shard_paths
-
-    shard_paths(folder)
+    Raises:
+        Gemma4Error: the checkpoint is not whole or not sound.
+    """
+    config = ModelConfig.from_folder(folder)
+    return plan_model(config, checkpoint_weights(folder, config), machine_of_mlx())
 
 
 def _hub_models(cache: Path) -> dict[str, Path | None]:
