@@ -53,16 +53,15 @@ def pins(lock: str) -> dict[str, str]:
     return dict(re.findall(r"^([\w.-]+)==(\S+)", lock, re.MULTILINE))
 
 
-every_lock = pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+LOCKS = [f"requirements{purpose}.lock" for purpose in ("", "-dev", "-oracle")]
+every_lock = pytest.mark.parametrize("name", LOCKS)
 
 
 def test_the_locks_pin_every_dependency_once():
-    use, test = (
-        pins((source.ROOT / name).read_text(encoding="utf-8"))
-        for name in ("requirements.lock", "requirements-dev.lock")
-    )
+    use, test, oracle = (pins((source.ROOT / name).read_text(encoding="utf-8")) for name in LOCKS)
     assert declared() - test.keys() == set()
-    assert use.items() <= test.items()
+    assert {"mlx-lm", "mlx-vlm"} <= oracle.keys()
+    assert use.items() <= test.items() <= oracle.items()
     assert not {"pytest", "ruff", "pyright", "hypothesis"} & use.keys()
 
 
