@@ -341,7 +341,7 @@ def test_colours_and_their_cures(environment):
 @pytest.mark.parametrize(
     ("term", "size", "level", "says"),
     [
-        ("xterm-256color", (80, 24), "ok", "xterm-256color, 80 x 24 over tmux over ssh"),
+        ("xterm-256color", (80, 24), "ok", "xterm-256color, 80 x 24 in tmux over ssh"),
         ("xterm-256color", (59, 24), "warning", "the chat needs 60 x 20"),
         ("xterm-256color", (80, 19), "warning", "the chat needs 60 x 20"),
         ("dumb", (80, 24), "warning", "no chat"),

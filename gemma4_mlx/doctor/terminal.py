@@ -24,6 +24,8 @@ _PROGRAMS = {
 }
 """Program -> its protocol for pictures."""
 
+_BETWEEN = {"tmux": "in tmux", "screen": "in screen", "ssh": "over ssh"}
+
 
 def terminal() -> Finding:
     """Which one it is, how large, and what is between it and us."""
@@ -43,7 +45,7 @@ def terminal() -> Finding:
         return Finding("terminal", "warning", "TERM is not set: no chat", cure, data)
     if not on_terminal:
         return Finding("terminal", "info", "this output goes to a pipe or a file", data=data)
-    text = " over ".join([f"{name}, {columns} x {lines}", *between])
+    text = " ".join([f"{name}, {columns} x {lines}", *(_BETWEEN[each] for each in between)])
     if columns < SMALLEST[0] or lines < SMALLEST[1]:
         need = f"{text}: the chat needs {SMALLEST[0]} x {SMALLEST[1]}"
         return Finding("terminal", "warning", need, "make the window larger", data)
@@ -57,7 +59,7 @@ def colours() -> Finding:
         "no_color": bool(os.environ.get("NO_COLOR")),
     }
     if data["no_color"]:
-        return Finding("colours", "info", "none: NO_COLOR is set", "unset NO_COLOR", data)
+        return Finding("colours", "info", "none: NO_COLOR is set", data=data)
     if data["colorterm"] in ("truecolor", "24bit"):
         return Finding("colours", "ok", "16 million", data=data)
     cure = "in a terminal that has more, set COLORTERM=truecolor"
