@@ -23,18 +23,22 @@ for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"):
     os.environ.pop(name, None)
 
 
+THIS_MACHINE = "127.0.0.1"
+
+
 class NetworkError(AssertionError):
     """A test reached for the network."""
 
 
 @pytest.fixture(autouse=True, scope="session")
 def no_network() -> Iterator[None]:
-    """Refuse every connection and look-up; sockets inside the machine (AF_UNIX) still work."""
+    """Refuse every connection and look-up beyond this machine."""
     connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+    look_up = socket.getaddrinfo
 
     def guarded(real: Any) -> Any:
         def call(self: socket.socket, address: Any) -> Any:
-            if self.family != socket.AF_UNIX:
+            if self.family != socket.AF_UNIX and address[0] != THIS_MACHINE:
                 raise NetworkError(f"a test must not connect to {address}")
             return real(self, address)
 
@@ -43,9 +47,12 @@ def no_network() -> Iterator[None]:
     def refuse(host: Any, *_: Any, **__: Any) -> Any:
         raise NetworkError(f"a test must not look up {host}")
 
+    def look_up_here(host: Any, *args: Any, **options: Any) -> Any:
+        return (look_up if host == THIS_MACHINE else refuse)(host, *args, **options)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", guarded(connect))
         patch.setattr(socket.socket, "connect_ex", guarded(connect_ex))
-        patch.setattr(socket, "getaddrinfo", refuse)
+        patch.setattr(socket, "getaddrinfo", look_up_here)
         patch.setattr(socket, "gethostbyname", refuse)
         yield

@@ -1,0 +1,112 @@
+"""What the hub's cache on this disk holds of Gemma 4; no network is asked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from gemma4_mlx.errors import CheckpointError
+from gemma4_mlx.hub.layout import MAIN, ModelFolder, cache_folder
+from gemma4_mlx.json_file import read_json_object
+from gemma4_mlx.weight_file import INDEX_NAME
+
+_NUMBERED = re.compile(r"(model-)\d+(-of-)(\d+)(\.safetensors)")
+
+
+@dataclass(frozen=True, slots=True)
+class CachedModel:
+    """A snapshot in the cache.
+
+    Attributes:
+        hub_id: of the checkpoint.
+        commit: of the snapshot.
+        folder: with its files.
+        size_bytes: what it takes on the disk.
+        missing: names of files that are not there; empty for a whole checkpoint.
+    """
+
+    hub_id: str
+    commit: str
+    folder: Path
+    size_bytes: int
+    missing: tuple[str, ...]
+
+
+def cached_snapshot(hub_id: str, revision: str | None = None) -> Path | None:
+    """The folder of a checkpoint in the cache, whole or not; None if there is none."""
+    model = ModelFolder(hub_id)
+    ref = model.ref(revision or MAIN)
+    commit = ref.read_text(encoding="utf-8").strip() if ref.is_file() else revision
+    if commit is not None:
+        folder = model.snapshot(commit)
+        return folder if folder.is_dir() else None
+    # A branch gets its commit when everything is there; before, the newest folder is meant.
+    begun = [path for path in model.snapshot("").glob("*") if path.is_dir()]
+    return max(begun, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def missing_files(folder: Path) -> tuple[str, ...]:
+    """Files without which a checkpoint is not whole: the index names its weights.
+
+    Raises:
+        CheckpointError: the index cannot be read.
+    """
+    needed = {"config.json", "tokenizer.json", *_weight_files(folder)}
+    return tuple(sorted(name for name in needed if not (folder / name).is_file()))
+
+
+def cached_models() -> list[CachedModel]:
+    """All snapshots of Gemma 4 checkpoints, by hub id."""
+    from huggingface_hub import scan_cache_dir
+
+    if not cache_folder().is_dir():
+        return []
+    found = [
+        CachedModel(
+            repo.repo_id,
+            revision.commit_hash,
+            revision.snapshot_path,
+            revision.size_on_disk,
+            missing_files(revision.snapshot_path),
+        )
+        for repo in scan_cache_dir(cache_folder()).repos
+        for revision in repo.revisions
+        if repo.repo_type == "model" and _is_gemma4(revision.snapshot_path)
+    ]
+    return sorted(found, key=lambda model: (model.hub_id, model.commit))
+
+
+def remove(model: CachedModel) -> int:
+    """Delete a snapshot, and what no other snapshot of that model needs.
+
+    Returns:
+        The freed bytes.
+    """
+    from huggingface_hub import scan_cache_dir
+
+    deletion = scan_cache_dir(cache_folder()).delete_revisions(model.commit)
+    deletion.execute()
+    return deletion.expected_freed_size
+
+
+def _weight_files(folder: Path) -> set[str]:
+    """Names of all weight files that there should be."""
+    index = folder / INDEX_NAME
+    if index.is_file():
+        return set(read_json_object(index).get("weight_map", {}).values())
+    there = {path.name for path in folder.glob("model*.safetensors")} or {"model.safetensors"}
+    numbered = [match for match in map(_NUMBERED.fullmatch, there) if match]
+    return there | {
+        f"{match[1]}{number:05d}{match[2]}{match[3]}{match[4]}"
+        for match in numbered
+        for number in range(1, int(match[3]) + 1)
+    }
+
+
+def _is_gemma4(folder: Path) -> bool:
+    path = folder / "config.json"
+    try:
+        return path.is_file() and read_json_object(path).get("model_type") == "gemma4"
+    except CheckpointError:
+        return False
