@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-FinishReason = Literal["stop", "length", "tool_call", "cancelled"]
+FinishReason = Literal["stop", "length", "tool_call", "cancelled", "loop"]
 
 
 @dataclass(frozen=True, slots=True)

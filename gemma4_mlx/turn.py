@@ -13,6 +13,7 @@ from gemma4_mlx.channels import ChannelReader
 from gemma4_mlx.errors import ContextFullError, EngineError, UsageError
 from gemma4_mlx.events import Event, Finished, FinishReason, PromptProgress, Timings, Usage
 from gemma4_mlx.generate import generate_tokens
+from gemma4_mlx.loop_guard import LoopGuard
 from gemma4_mlx.messages import ImageTokens, Message
 from gemma4_mlx.model import Gemma4
 from gemma4_mlx.sampling import Sampler, SamplingOptions, SamplingParams
@@ -111,6 +112,7 @@ def _read(
 ) -> Generator[Event, None, FinishReason]:
     """Tell what the model writes; return why it ended."""
     reason: FinishReason = "length"
+    guard = LoopGuard()
     for step in steps:
         if isinstance(step, PromptProgress):
             yield step
@@ -118,6 +120,9 @@ def _read(
             yield from reader.push(step)
             if step in stop_ids:
                 reason = "stop"
+                break
+            if guard.push(step):
+                reason = "loop"
                 break
         if should_stop():
             reason = "cancelled"

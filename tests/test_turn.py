@@ -206,3 +206,10 @@ def test_pain_59_rates_count_only_what_was_timed(monkeypatch):
 
 def test_pain_59_one_token_has_no_rate(monkeypatch):
     assert Turn(monkeypatch, "<turn|>")()[-1].timings.decode_tokens_per_s == 0.0
+
+
+def test_pain_36_an_answer_that_only_repeats_itself_is_stopped(monkeypatch):
+    turn = Turn(monkeypatch, *["a"] * 900)
+    *_, finished = turn(max_tokens=900)
+    assert finished.reason == "loop"
+    assert finished.usage.completion_tokens < 300

@@ -82,6 +82,8 @@ class Answer:
         if finished.reason == "length":
             written = finished.usage.completion_tokens
             self._notes.always(f"note: the answer was cut off after {written} tokens")
+        if finished.reason == "loop":
+            self._notes.always("note: the answer was stopped, because it only repeated itself")
 
     def _print(self) -> None:
         ready = self._text.rstrip("\n")[self._printed :]

@@ -68,6 +68,7 @@ class AnswerTurn(Vertical):
             "stop": "" if self.text.strip() else "empty answer",
             "length": f"cut off after {finished.usage.completion_tokens} tokens",
             "cancelled": "stopped",
+            "loop": "stopped: it only repeated itself",
             "tool_call": "asked for a tool",
         }[finished.reason]
         figured = figures.stats(finished) if finished.usage.prompt_tokens else ""
