@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any, NoReturn
 
-from gemma4_mlx.errors import CheckpointError, Gemma4Error, ModelNotFoundError
+from gemma4_mlx.errors import CheckpointError, ModelNotFoundError
 from gemma4_mlx.hub.layout import MAIN, HubFile, ModelFolder
 
 _WANTED = ("*.json", "*.jinja", "model*.safetensors", "LICENSE*", "NOTICE*")
@@ -65,8 +65,12 @@ def plan_download(hub_id: str, revision: str | None = None) -> Download:
     return Download(hub_id, revision or MAIN, info.sha, tuple(files), total, total - present)
 
 
-def refusal(hub_id: str, revision: str | None, error: Exception) -> Gemma4Error:
-    """What the hub's library says, in our words."""
+def refuse(hub_id: str, revision: str | None, error: Exception) -> NoReturn:
+    """Raise what the hub's library or its HTTP client said, in our words."""
+    raise _refusal(hub_id, revision, error) from None
+
+
+def _refusal(hub_id: str, revision: str | None, error: Exception) -> ModelNotFoundError:
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RevisionNotFoundError
 
     status = getattr(getattr(error, "response", None), "status_code", None)
@@ -104,11 +108,7 @@ def _ask(hub_id: str, revision: str | None) -> Any:
     except (
         Exception
     ) as error:  # the library's, its HTTP client's, or those of an answer not the hub's
-        _refuse(hub_id, revision, error)
-
-
-def _refuse(hub_id: str, revision: str | None, error: Exception) -> NoReturn:
-    raise refusal(hub_id, revision, error) from None
+        refuse(hub_id, revision, error)
 
 
 def _wanted(sibling: Any) -> bool:

@@ -22,7 +22,7 @@ from urllib.parse import quote
 from gemma4_mlx.errors import CheckpointError, ModelNotFoundError
 from gemma4_mlx.hub.cached import cached_snapshot, missing_files
 from gemma4_mlx.hub.layout import HubFile, ModelFolder
-from gemma4_mlx.hub.plan import Download, plan_download, refusal
+from gemma4_mlx.hub.plan import Download, plan_download, refuse
 
 OnProgress = Callable[[int, int], None]
 
@@ -177,7 +177,7 @@ class _Fetcher:
         """In words why a request broke off; raise where asking again is of no use."""
         status = getattr(getattr(error, "response", None), "status_code", 500)
         if status < 500 and status not in (408, 429):
-            raise refusal(self._download.hub_id, self._download.commit, error) from None
+            refuse(self._download.hub_id, self._download.commit, error)
         if "Timeout" in type(error).__name__:
             from huggingface_hub import constants
 
