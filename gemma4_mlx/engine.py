@@ -200,7 +200,7 @@ class Engine:
 
     def _load(self, lock: EngineLock) -> Answer:
         find, load, stream = _backend()
-        folder = find(self._model)
+        folder = find(self._model, on_progress=self._on_progress)
         lock.take(self._model, folder)
         model, processor = load(folder, on_progress=self._on_progress)
         self._tell(
@@ -277,7 +277,7 @@ def _always(event: Event) -> Answer:
     return lambda turn: [event]
 
 
-def _backend() -> tuple[Callable[[str], Path], Callable[..., Any], Callable[..., Iterable[Event]]]:
+def _backend() -> tuple[Callable[..., Path], Callable[..., Any], Callable[..., Iterable[Event]]]:
     """The functions that need MLX; imported on the engine's thread and nowhere else."""
     from gemma4_mlx.loading import find_checkpoint, load
     from gemma4_mlx.turn import stream

@@ -28,14 +28,22 @@ class Toy:
         self.turns = []  # of each turn: what to yield; an exception is raised
         self.asked = []
         self.threads = set()
+        self.fetched = []  # what is told of a download
         self.gate = threading.Event()  # closed: `load` waits
         self.gate.set()
         self.load_error = None
         self.events = Queue()
-        monkeypatch.setattr(engine_module, "_backend", lambda: (Path, self.load, self.stream))
+        backend = (self.find, self.load, self.stream)
+        monkeypatch.setattr(engine_module, "_backend", lambda: backend)
         self.engine = Engine("toy")
 
-    def load(self, name, *, on_progress):
+    def find(self, name, *, on_progress):
+        self.threads.add(threading.get_ident())
+        for step in self.fetched:
+            on_progress(*step)
+        return Path(name)
+
+    def load(self, folder, *, on_progress):
         self.threads.add(threading.get_ident())
         on_progress(1, 2)
         assert self.gate.wait(PATIENCE_S)
@@ -86,6 +94,18 @@ def test_loading_tells_progress_then_the_model(toy):
         LoadProgress(2, 2),
         ModelReady("toy", True, False, 70, 128, weights_bytes=2),
     ]
+
+
+def test_a_download_tells_its_progress_too(toy):
+    toy.fetched = [(10, 30), (30, 30)]
+    toy.start()
+    assert [toy.next() for _ in range(4)] == [
+        LoadProgress(10, 30),
+        LoadProgress(30, 30),
+        LoadProgress(1, 2),
+        LoadProgress(2, 2),
+    ]
+    assert toy.next().weights_bytes == 2
 
 
 def test_a_turn_is_told_in_order(toy):

@@ -104,7 +104,7 @@ def _load(
         notes.status(f"loading {name}: {done / total:.0%}" if done < total else "")
 
     notes.status(f"loading {name}")
-    folder = find_checkpoint(name)
+    folder = find_checkpoint(name, on_progress=on_progress)
     if clips and ModelConfig.from_folder(folder).audio_config is None:
         # Said now: reading all weights first would cost minutes.
         raise AttachmentError(

@@ -43,7 +43,7 @@ def asked(monkeypatch):
 
     real_find = loading.find_checkpoint
 
-    def find_checkpoint(name):
+    def find_checkpoint(name, *, on_progress):
         seen["model"] = name
         return real_find("pocket")
 
