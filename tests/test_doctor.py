@@ -31,6 +31,7 @@ from gemma4_mlx.doctor import (
 from gemma4_mlx.doctor.checks import CHECKS, Check, _model_checks, look
 from gemma4_mlx.doctor.finding import HURTS
 from gemma4_mlx.engine_lock import LARGE_BYTES, EngineLock
+from gemma4_mlx.errors import CheckpointError
 from gemma4_mlx.memory import Machine
 from tests.tiny_checkpoint import write_checkpoint
 
@@ -102,6 +103,14 @@ def test_a_check_that_fails_is_a_finding():
     assert (found.topic, found.level) == ("chip", "warning")
     assert "ZeroDivisionError: by zero" in found.text
     assert found.cure
+
+
+def test_a_check_that_fails_for_a_known_reason_says_that_one():
+    def broken() -> Finding:
+        raise CheckpointError("the index is damaged", "download it again")
+
+    found = look(Check("models", "model", broken))
+    assert (found.text, found.cure) == ("the index is damaged", "download it again")
 
 
 def test_a_machine_where_nothing_works_gets_a_finding_for_every_check(monkeypatch):
@@ -297,7 +306,12 @@ def test_the_limits_of_a_gpu_are_told(monkeypatch):
         "max_buffer_length": 9 * 2**30,
     }
     monkeypatch.setattr(mx, "device_info", lambda: info)
-    assert backend.limits().text == "the GPU may take 12.0 GiB, a single array 9.0 GiB"
+    text = "the GPU may take 12.0 GiB, a single array 9.0 GiB"
+    assert backend.limits().text == text
+    monkeypatch.setattr(backend, "sysctl", lambda name: "14000")
+    found = backend.limits()
+    assert (found.level, found.text) == ("info", f"{text}; set by hand")
+    assert "iogpu.wired_limit_mb=0" in found.cure
 
 
 def test_bandwidth_is_measured():
@@ -485,6 +499,31 @@ def test_the_planner_is_asked_about_this_machine(monkeypatch):
     monkeypatch.setattr(models, "machine_of_mlx", lambda: small)
     found = models.model("pocket", models.models_found()["pocket"])
     assert (found.data["verdict"], found.data["limit_bytes"]) == ("too big", 10**8)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """The hub's cache, in which cache(id, commit) puts a snapshot without weights."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+
+    def add(hub_id: str, commit: str) -> Path:
+        repo = tmp_path / f"models--{hub_id.replace('/', '--')}"
+        return write_checkpoint(repo / "snapshots" / commit)
+
+    return add
+
+
+def test_models_of_the_hub_are_found(cache):
+    older, newer = cache("nobody/a", "1" * 40), cache("nobody/a", "2" * 40)
+    other = cache("nobody/b", "3" * 40)
+    os.utime(older, (1, 1))
+    found = models.models_found("nobody/b")
+    assert set(found) == {"pocket", "nobody/a", "nobody/b"}
+    assert (found["nobody/a"], found["nobody/b"]) == (newer, other)
+    cut_short = {each.topic: look(each) for each in _model_checks(None)}["model"]
+    assert cut_short.level == "warning"
+    assert cut_short.cure
 
 
 def test_a_model_that_is_asked_for_and_not_there_is_an_error():

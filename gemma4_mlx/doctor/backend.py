@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from importlib.metadata import version
 from time import perf_counter
+from typing import Any
 
 from gemma4_mlx.doctor.figures import memory_size, size
 from gemma4_mlx.doctor.finding import Finding
+from gemma4_mlx.doctor.sysctl import sysctl
 
 _READ_BYTES = {"Metal": 256_000_000, "CUDA": 256_000_000, "CPU": 32_000_000}
 """Larger than the caches of the GPUs; on the CPU backend the kernels are the limit anyway."""
@@ -51,18 +53,24 @@ def limits() -> Finding:
     """What a GPU may take of the memory."""
     import mlx.core as mx
 
-    info = mx.device_info()
+    info: dict[str, Any] = mx.device_info()
+    working_set = info.get("max_recommended_working_set_size")
+    buffer = info.get("max_buffer_length")
+    by_hand = int(sysctl("iogpu.wired_limit_mb") or 0)
     data = {
         "device": str(info.get("device_name", "")),
-        "max_recommended_working_set_bytes": info.get("max_recommended_working_set_size"),
-        "max_buffer_bytes": info.get("max_buffer_length"),
+        "max_recommended_working_set_bytes": working_set,
+        "max_buffer_bytes": buffer,
+        "wired_limit_set_by_hand_mb": by_hand,
     }
-    working_set, buffer = list(data.values())[1:]
     if not working_set:
         return Finding("limits", "info", "no GPU: the memory itself is the limit", data=data)
     text = f"the GPU may take {memory_size(working_set)}"
     if buffer:
         text += f", a single array {memory_size(buffer)}"
+    if by_hand:
+        cure = "sudo sysctl iogpu.wired_limit_mb=0 gives the choice back to macOS"
+        return Finding("limits", "info", f"{text}; set by hand", cure, data)
     return Finding("limits", "ok", text, data=data)
 
 

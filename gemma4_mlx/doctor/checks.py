@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from gemma4_mlx.doctor import backend, machine, media, models, network, precision, terminal
 from gemma4_mlx.doctor.finding import Finding
+from gemma4_mlx.errors import Gemma4Error
+
+_REPORT = "this is a fault of the program, please report it; nothing depends on it"
 
 
 class Check(NamedTuple):
@@ -69,14 +72,12 @@ def look(check: Check) -> Finding:
     """What a check finds; that it failed, if it did."""
     try:
         return check.look()
+    except Gemma4Error as error:
+        return Finding(check.topic, "warning", error.message, error.hint or _REPORT)
     except Exception as error:
-        return Finding(
-            check.topic,
-            "warning",
-            f"could not be looked at ({type(error).__name__}: {error})",
-            "this is a fault of the program, please report it; nothing depends on it",
-            {"failure": type(error).__name__},
-        )
+        text = f"could not be looked at ({type(error).__name__}: {error})"
+        failure = {"failure": type(error).__name__}
+        return Finding(check.topic, "warning", text, _REPORT, failure)
 
 
 def _model_checks(asked: str | None) -> list[Check]:

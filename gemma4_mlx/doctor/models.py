@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,10 @@ from gemma4_mlx.config import DEMO_MODEL, ModelConfig
 from gemma4_mlx.doctor.figures import size
 from gemma4_mlx.doctor.finding import Finding, Level
 from gemma4_mlx.doctor.machine import machine_of_mlx
-from gemma4_mlx.doctor.network import hub_cache
 from gemma4_mlx.errors import Gemma4Error
-from gemma4_mlx.json_file import read_json_object
+from gemma4_mlx.hub import cached_models
 from gemma4_mlx.memory import Plan, Verdict, checkpoint_weights, plan_model
 
-_FAMILY = "gemma4"
 _VERDICTS: dict[Verdict, str] = {
     "fits": "fits",
     "tight": "fits tightly",
@@ -50,7 +47,7 @@ def models_found(asked: str | None = None) -> dict[str, Path | None]:
     import gemma4_mlx
 
     found: dict[str, Path | None] = {DEMO_MODEL: Path(gemma4_mlx.__path__[0]) / DEMO_MODEL}
-    found |= _hub_models(hub_cache())
+    found |= _hub_models()
     if asked and asked not in found:
         found[asked] = Path(asked) if Path(asked).is_dir() else None
     return found
@@ -99,27 +96,7 @@ def _plan(folder: Path) -> Plan:
     return plan_model(config, checkpoint_weights(folder, config), machine_of_mlx())
 
 
-def _hub_models(cache: Path) -> dict[str, Path | None]:
-    """Gemma 4 in the hub's cache: id -> folder of the newest version."""
-    if not cache.is_dir():
-        return {}
-    from huggingface_hub import scan_cache_dir
-
-    found: dict[str, Path | None] = {}
-    for repo in sorted(scan_cache_dir(cache).repos, key=lambda repo: repo.repo_id):
-        if repo.repo_type != "model" or not repo.revisions:
-            continue
-        newest = max(repo.revisions, key=lambda revision: revision.last_modified)
-        if _is_gemma4(newest.snapshot_path):
-            found[repo.repo_id] = newest.snapshot_path
-    return found
-
-
-def _is_gemma4(folder: Path) -> bool:
-    path = folder / "config.json"
-    if not os.path.isfile(path):
-        return False
-    try:
-        return str(read_json_object(path).get("model_type", "")).startswith(_FAMILY)
-    except Gemma4Error:
-        return False
+def _hub_models() -> dict[str, Path | None]:
+    """Gemma 4 in the hub's cache: id -> folder, of the newest version of each."""
+    oldest_first = sorted(cached_models(), key=lambda cached: cached.folder.stat().st_mtime)
+    return {cached.hub_id: cached.folder for cached in oldest_first}

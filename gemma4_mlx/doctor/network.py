@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gemma4_mlx.doctor.figures import size
 from gemma4_mlx.doctor.finding import Finding
+from gemma4_mlx.hub.layout import cache_folder
 
 ROOM_BYTES = 8_000_000_000
 """Free space below which few published models can be fetched: E2B in 4 bits takes 3.6 GB."""
@@ -36,7 +37,7 @@ def hub() -> Finding:
 
 def disk() -> Finding:
     """Room for models."""
-    cache = hub_cache()
+    cache = cache_folder()
     place = next(each for each in (cache, *cache.parents) if each.exists())
     usage = shutil.disk_usage(place)
     data = {"folder": str(cache), "free_bytes": usage.free, "total_bytes": usage.total}
@@ -48,10 +49,3 @@ def disk() -> Finding:
         cure = "mend its permissions, or set HF_HUB_CACHE to a folder of yours"
         return Finding("disk", "warning", f"{place} cannot be written to", cure, data)
     return Finding("disk", "ok", text, data=data)
-
-
-def hub_cache() -> Path:
-    """Where fetched models lie."""
-    from huggingface_hub import constants
-
-    return Path(constants.HF_HUB_CACHE)
