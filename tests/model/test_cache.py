@@ -77,11 +77,11 @@ def test_pain_06_snapshots_against_a_list_of_rows(steps, window):
             snapshot, model = kept[number % len(kept)]
             live = snapshot.copy()
         assert live.offset == len(model)
-    for snapshot, model in [*kept, (live, model)]:
-        offset = len(model)
+    for snapshot, read in [*kept, (live, model)]:
+        offset = len(read)
         seen = snapshot.update(rows(offset, 1), rows(offset, 1))
         first = 0 if window is None else max(0, offset - window + 1)
-        assert sorted(positions(seen.keys)) == [*model[first:], offset]
+        assert sorted(positions(seen.keys)) == [*read[first:], offset]
 
 
 @pytest.mark.parametrize("wraps", [0, 1, 5])

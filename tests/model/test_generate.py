@@ -9,6 +9,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
+from gemma4_mlx import generate
 from gemma4_mlx.generate import generate_tokens
 from gemma4_mlx.inputs import ModelInputs
 from gemma4_mlx.loading import load_model
@@ -56,6 +57,17 @@ def test_the_cache_holds_the_prompt_and_what_was_written_before_the_last(tiny):
         generate_tokens(tiny, inputs(), sampler=greedy, stop_ids=(), max_tokens=6, cache=cache)
     )
     assert {one.offset for one in cache} == {20 + len(tokens) - 1}
+
+
+@pytest.mark.parametrize("ahead_bytes", [0, 2**40])
+def test_it_writes_the_same_whether_steps_start_ahead_or_not(tiny, monkeypatch, ahead_bytes):
+    expected = written(tiny)
+    monkeypatch.setattr(generate, "RUN_AHEAD_BYTES", ahead_bytes)
+    started = []
+    start = mx.async_eval
+    monkeypatch.setattr(mx, "async_eval", lambda *arrays: started.append(arrays) or start(*arrays))
+    assert written(tiny) == expected
+    assert len(started) == (30 if ahead_bytes == 0 else 59)
 
 
 def test_pain_45_one_thread_of_its_own_loads_and_generates(tiny, tiny_folder):
