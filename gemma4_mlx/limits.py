@@ -26,6 +26,11 @@ BUFFER_CACHE_BYTES = 512 * MIB
 prompt get theirs back out of it. MLX's own limit on Metal is about all memory, so that every
 size of prompt ever read would leave its buffers behind."""
 
+BUFFER_CACHE_BYTES = 512 * MIB
+"""The most memory that MLX keeps of buffers nobody uses. A step of decoding and a piece of a
+prompt get theirs back out of it. MLX's own limit on Metal is about all memory, so that every
+size of prompt ever read would leave its buffers behind."""
+
 
 def block_rows(heads: int, keys: int, batch: int = 1) -> int:
     """Query rows whose scores over `keys` positions stay within `SCORE_BYTES`; one at least."""

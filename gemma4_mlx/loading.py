@@ -13,6 +13,7 @@ import mlx.core as mx
 from gemma4_mlx.checkpoint import evaluate, read_optional_json, read_tensors
 from gemma4_mlx.config import DEMO_MODEL, PER_LAYER_TABLE, ModelConfig
 from gemma4_mlx.errors import ModelNotFoundError, UsageError
+from gemma4_mlx.limits import BUFFER_CACHE_BYTES
 from gemma4_mlx.memory import Demand, Machine, Weights, plan_loading, this_machine
 from gemma4_mlx.memory.weights import Amount, part_of
 from gemma4_mlx.model import Gemma4
@@ -27,11 +28,6 @@ if TYPE_CHECKING:
 
 PerLayerTable = Literal["auto", "resident", "mapped"]
 OnProgress = Callable[[int, int], None]
-
-BUFFER_CACHE_BYTES = 512 * 1024**2
-"""The most memory that MLX keeps of buffers nobody uses. A step of decoding and a piece of a
-prompt get theirs back out of it. MLX's own limit on Metal is about all memory, so that every
-size of prompt ever read would leave its buffers behind."""
 
 
 def load(
