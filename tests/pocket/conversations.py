@@ -5,7 +5,7 @@ files. Every answer of a conversation is trained on.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +53,17 @@ class Conversation:
     think: bool = False
 
 
+@dataclass(frozen=True)
+class Habits:
+    """How often a picture is asked what, and the share that comes with a clip in one turn."""
+
+    shares: Mapping[str, float] = field(default_factory=lambda: texts.SHARES)
+    both: float = 0.08
+
+
+USUAL = Habits()
+
+
 class Writer:
     """Invents conversations.
 
@@ -66,8 +77,9 @@ class Writer:
         rng: random.Random,
         picture: Callable[[], tuple[Scene, Any]],
         clip: Callable[[], tuple[int, Any]],
+        habits: Habits = USUAL,
     ):
-        self.rng, self.picture, self.clip = rng, picture, clip
+        self.rng, self.picture, self.clip, self.habits = rng, picture, clip, habits
 
     def _parts(self, media: list[Part], question: str) -> list[Part]:
         """Media before the text, seldom after it; no text part when there is nothing to say."""
@@ -82,7 +94,9 @@ class Writer:
         talk.pictures.append(media)
         asked: set[str] = set()
         for i in range(questions):
-            _, question, answer = texts.about_picture(scene, self.rng, tuple(COLOURS))
+            shares = self.habits.shares
+            task = self.rng.choices(tuple(shares), tuple(shares.values()))[0]
+            _, question, answer = texts.about_picture(scene, self.rng, tuple(COLOURS), task)
             if question in asked or (i and not question):
                 continue
             asked.add(question)
@@ -140,7 +154,7 @@ class Writer:
         talk, style = Conversation(), self.rng.random()
         if style < 0.08:
             (self.add_clip if self.rng.random() < 0.5 else self.add_text)(talk)
-        if style > 0.92:
+        if style > 1 - self.habits.both:
             self.add_both(talk)
         else:
             self.add_picture(talk, self.rng.randint(1, 4))

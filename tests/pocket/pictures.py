@@ -150,6 +150,18 @@ def make_scene(
     return Scene(width, height, tuple(shapes), top, bottom, noise, rng.getrandbits(31))
 
 
+def is_hard(scene: Scene) -> bool:
+    """Whether a shape is about as bright as what is behind it, or two have one colour."""
+    behind = [_brightness(rgb) for rgb in (scene.top, scene.bottom)]
+    faint = any(abs(_brightness(s.rgb) - b) < 40 for s in scene.shapes for b in behind)
+    return faint or len({s.colour for s in scene.shapes}) < len(scene.shapes)
+
+
+def _brightness(rgb: RGB) -> float:
+    """Luma, 0 to 255."""
+    return 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2]
+
+
 def _paint(canvas: ImageDraw.ImageDraw, shape: Shape, sx: float, sy: float, fill) -> None:
     """Fill one shape on a canvas that is scaled against the scene by (sx, sy)."""
     if shape.kind == "circle":

@@ -5,15 +5,15 @@ conversations.
 """
 
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 import torch.distributed as dist
 
 from . import studio
 from .batches import Renderer, loss_of
-from .conversations import Conversation, Writer
+from .conversations import USUAL, Conversation, Habits, Writer
 from .log import Log
 from .optimise import Optimisers
 from .stage_speech import Ears
@@ -30,18 +30,35 @@ class Plan:
     clips: int  # conversations around clips a step
     tokens: int  # soft tokens of pictures a step, about
     budgets: tuple[float, float, float]  # shares of 70, 140 and 280
+    stock: studio.Stock = studio.NOTHING
     horizon: int = 0  # steps to the end of the learning rate's descent, if not `steps`
-    bank: Mapping[int, int] = field(default_factory=dict)  # pictures drawn, by budget
+    habits: Habits = USUAL
 
 
-BANK = {70: 1600, 140: 320, 280: 160}
+SOME = studio.Stock({70: 1600, 140: 320, 280: 160})
 # Many more pictures: with 1600 the answers on new ones lag behind those on known ones.
-LARGE_BANK = {70: 3600, 140: 450, 280: 160}
+MANY = studio.Stock({70: 3600, 140: 450, 280: 160})
+# Four banks, a picture shown little more than twice; hard ones come more often.
+FRESH = studio.Stock({70: 2400, 140: 400, 280: 120}, rounds=4, hard=0.4)
 TEXT = Plan(200, 0.02, 3e-3, 28, 0, 0, (1, 0, 0))
-CACHED = Plan(400, 0.015, 2e-3, 10, 10, 1100, (0.6, 0.2, 0.2), horizon=700, bank=BANK)
-PICTURES = Plan(440, 0.015, 2e-3, 9, 4, 1900, (0.64, 0.2, 0.16), bank=BANK)
-POLISH = Plan(460, 0.008, 1e-3, 9, 4, 1900, (0.76, 0.14, 0.1), bank=LARGE_BANK)
-BANK_CLIPS = 800
+CACHED = Plan(400, 0.015, 2e-3, 10, 10, 1100, (0.6, 0.2, 0.2), SOME, horizon=700)
+PICTURES = Plan(440, 0.015, 2e-3, 9, 4, 1900, (0.64, 0.2, 0.16), SOME)
+POLISH = Plan(460, 0.008, 1e-3, 9, 4, 1900, (0.76, 0.14, 0.1), MANY)
+READING = Plan(
+    *(1080, 0.008, 1e-3, 8, 4, 1900, (0.76, 0.16, 0.08), FRESH),
+    habits=Habits({"caption": 6, "count": 4, "colour": 2, "which": 2}, both=0.14),
+)
+
+
+def shortened(plan: Plan, steps: int) -> Plan:
+    """The plan for a few steps with next to nothing in stock."""
+    stock = replace(
+        plan.stock,
+        pictures=dict.fromkeys(plan.stock.pictures, 4),
+        sounds=min(plan.stock.sounds, 32),
+    )
+    small = {"words": 2, "clips": min(plan.clips, 2), "tokens": min(plan.tokens, 280)}
+    return replace(plan, steps=steps, stock=stock, **small)
 
 
 def average_gradients(params: list[torch.nn.Parameter]) -> None:
@@ -63,9 +80,10 @@ class Trainer:
         self.model, self.renderer, self.plan = model, renderer, plan
         self.rng = random.Random(seed)
         self.budget = 70
-        sounds = BANK_CLIPS if plan.tokens else 0
-        self.bank = studio.Bank(model, ears, self.rng, plan.bank, sounds)
-        self.writer = Writer(self.rng, lambda: self.bank.picture(self.budget), self.bank.clip)
+        self.bank = studio.Bank(model, ears, self.rng, plan.stock)
+        self.writer = Writer(
+            self.rng, lambda: self.bank.picture(self.budget), self.bank.clip, plan.habits
+        )
 
     def _backward(self, talks: list[Conversation], weight: float) -> tuple[float, float]:
         batch = self.renderer.batch(talks, len, len)
@@ -114,6 +132,8 @@ def run(
         plan.adam,
     )
     for step in range(plan.steps):
+        if step and step * plan.stock.rounds % plan.steps < plan.stock.rounds:
+            trainer.bank.draw()
         losses = trainer.step()
         average_gradients(optimisers.params)
         optimisers.step()

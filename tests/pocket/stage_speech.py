@@ -63,9 +63,8 @@ def mean_token(soft: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
     return (soft.float() * weights).sum(1) / weights.sum(1).clamp(min=1)
 
 
-def run(model, log: Log, seed: int, save: Callable[[], None], clips: list[speech.Clip]) -> None:
+def run(model, log: Log, ears: Ears, save: Callable[[], None], steps: int) -> None:
     """Train the audio tower and its projector."""
-    ears = Ears(clips, seed)
     tower = model.model.audio_tower
     # The first convolution costs as much as all the rest, and random filters serve it well.
     tower.subsample_conv_projection.layer0.requires_grad_(False)
@@ -77,8 +76,8 @@ def run(model, log: Log, seed: int, save: Callable[[], None], clips: list[speech
         *model.model.embed_audio.named_parameters(),
         *((f"head.{n}", p) for n, p in head.named_parameters()),
     ]
-    optimisers = Optimisers(named, STEPS, muon=0.012, adam=2e-3)
-    for step in range(STEPS):
+    optimisers = Optimisers(named, steps, muon=0.012, adam=2e-3)
+    for step in range(steps):
         mels, masks, labels = ears.batch(BATCH)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = head(mean_token(*hear(model, mels, masks))).float()

@@ -6,7 +6,7 @@ for hundreds of steps.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -90,7 +90,7 @@ def batch(rng: random.Random, size: int, columns: int, rows: int, most: int, pla
     return torch.stack(pixels), torch.stack(labels), torch.stack(places)
 
 
-def _hits(read: torch.Tensor, labels: torch.Tensor) -> list[float]:
+def hits(read: torch.Tensor, labels: torch.Tensor) -> list[float]:
     """Shares of shape cells whose colour, shape and centre are right."""
     colour, shape, centre, _ = read.split((9, 5, 2, 2), dim=-1)
     told = labels[..., 0] > 0
@@ -102,7 +102,7 @@ def _hits(read: torch.Tensor, labels: torch.Tensor) -> list[float]:
     ]
 
 
-def run(model, log: Log, seed: int, save: Callable[[], None]) -> None:
+def run(model, log: Log, seed: int, save: Callable[[], None], phases: Sequence[Phase]) -> None:
     """Train the tower and its projector through all phases."""
     rng = random.Random(seed)
     tower = model.model.vision_tower
@@ -114,8 +114,8 @@ def run(model, log: Log, seed: int, save: Callable[[], None]) -> None:
         *model.model.embed_vision.named_parameters(),
         *((f"heads.{n}", p) for n, p in heads.named_parameters()),
     ]
-    optimisers = Optimisers(named, sum(p[0] for p in PHASES), muon=0.02, adam=2e-3)
-    for steps, size, sides, most, plain, shifted in PHASES:
+    optimisers = Optimisers(named, sum(p[0] for p in phases), muon=0.02, adam=2e-3)
+    for steps, size, sides, most, plain, shifted in phases:
         for step in range(steps):
             columns, rows = rng.choice(sides)
             shift = rng.randrange(24) if rng.random() < shifted else 0
@@ -128,5 +128,5 @@ def run(model, log: Log, seed: int, save: Callable[[], None]) -> None:
                     loss = loss + 0.2 * cell_loss(head(state), labels, places + shift)
             loss.backward()
             optimisers.step()
-            log.step(loss.detach(), step, sides[0], *_hits(read.detach(), labels))
+            log.step(loss.detach(), step, sides[0], *hits(read.detach(), labels))
         save()

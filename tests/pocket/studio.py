@@ -3,6 +3,7 @@
 import io
 import random
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -54,10 +55,13 @@ def _as_file(image: Image.Image, rng: random.Random) -> Image.Image:
     return Image.open(file).convert("RGB")
 
 
-def shot(rng: random.Random, budget: int, size: tuple[int, int] | None = None):
-    """A new picture at a budget: (scene, shot)."""
+def shot(rng: random.Random, budget: int, size: tuple[int, int] | None = None, hard: float = 0.0):
+    """A new picture at a budget: (scene, shot). `hard` is the share that must be hard to read."""
     width, height = size or random_size(rng)
     scene = pictures.make_scene(rng, width, height)
+    if rng.random() < hard:
+        while not pictures.is_hard(scene):
+            scene = pictures.make_scene(rng, width, height)
     image = _as_file(pictures.draw(scene, rng.choice((1, 2))), rng)
     columns, rows = pictures.target_size(width, height, budget)
     pixels = torch.from_numpy(pictures.patches(image, columns, rows))
@@ -77,31 +81,48 @@ def look(model, shots: list[Shot]) -> torch.Tensor:
     return torch.cat([found[i] for i in range(len(shots))])
 
 
+@dataclass(frozen=True)
+class Stock:
+    """What a bank holds."""
+
+    pictures: Mapping[int, int]  # by budget
+    sounds: int = 800
+    hard: float = 0.0  # share of the pictures that must be hard to read
+    rounds: int = 1  # how often all of it is drawn in a stage
+
+
+NOTHING = Stock({}, 0)
+
+
 class Bank:
     """Pictures and clips whose soft tokens were computed once, towers frozen."""
 
-    def __init__(self, model, ears: Ears, rng: random.Random, shots: dict[int, int], sounds: int):
-        self.rng = rng
-        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-            self.pictures = {b: self._shots(model, b, n) for b, n in shots.items()}
-            self.clips = self._sounds(model, ears, sounds)
+    def __init__(self, model, ears: Ears, rng: random.Random, stock: Stock):
+        self.model, self.ears, self.rng, self.stock = model, ears, rng, stock
+        self.draw()
 
-    def _shots(self, model, budget: int, count: int) -> list:
-        drawn = [shot(self.rng, budget) for _ in range(count)]
+    def draw(self) -> None:
+        """Draw all pictures and clips anew."""
+        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+            self.pictures = {b: self._shots(b, n) for b, n in self.stock.pictures.items()}
+            self.clips = self._sounds(self.stock.sounds)
+
+    def _shots(self, budget: int, count: int) -> list:
+        drawn = [shot(self.rng, budget, hard=self.stock.hard) for _ in range(count)]
         drawn.sort(key=lambda pair: (pair[1].columns, pair[1].rows))
         size = {70: 16, 140: 8, 280: 4}[budget]
         for start in range(0, count, size):
             some = [one for _, one in drawn[start : start + size]]
-            parts = look(model, some).float().split([len(one) for one in some])
+            parts = look(self.model, some).float().split([len(one) for one in some])
             for one, part in zip(some, parts, strict=True):
                 one.soft, one.pixels = part.clone(), None
         return drawn
 
-    def _sounds(self, model, ears: Ears, count: int) -> list:
+    def _sounds(self, count: int) -> list:
         kept = []
         for _ in range(count // 32):
-            mels, masks, labels = ears.batch(32)
-            soft, real = hear(model, mels, masks)
+            mels, masks, labels = self.ears.batch(32)
+            soft, real = hear(self.model, mels, masks)
             kept += [
                 (int(label), Sound(soft=s[r].float().clone()))
                 for label, s, r in zip(labels, soft, real, strict=True)

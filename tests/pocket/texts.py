@@ -94,17 +94,16 @@ def _asked(scene: Scene, rng: random.Random, colours: tuple[str, ...], what: str
     return rng.choice(WHICH).format(colour), shape_of(scene, colour)
 
 
-def about_picture(scene: Scene, rng: random.Random, colours: tuple[str, ...], task: str = ""):
-    """A question on a picture: (task, question, answer).
+def about_picture(scene: Scene, rng: random.Random, colours: tuple[str, ...], task: str):
+    """A question of a kind on a picture: (task, question, answer).
 
-    `task` names the kind; a caption is asked instead where the picture has no answer.
+    A caption is asked instead where the picture has no answer.
     """
     while True:
-        what = task or rng.choices(tuple(SHARES), tuple(SHARES.values()))[0]
-        question, answer = _asked(scene, rng, colours, what)
+        question, answer = _asked(scene, rng, colours, task)
         if answer:
-            return what, question, answer
-        task = "caption" if task else ""
+            return task, question, answer
+        task = "caption"
 
 
 def about_clip(label: int, rng: random.Random) -> tuple[str, str]:
