@@ -24,7 +24,8 @@ from gemma4_mlx.errors import EngineError
 from gemma4_mlx.events import Failed, Finished, TextDelta
 from gemma4_mlx.generate import generate_tokens
 from gemma4_mlx.inputs import ModelInputs
-from gemma4_mlx.loading import BUFFER_CACHE_BYTES, load_model
+from gemma4_mlx.limits import BUFFER_CACHE_BYTES
+from gemma4_mlx.loading import load_model
 from gemma4_mlx.model import Gemma4
 from gemma4_mlx.towers import AUDIO, VISION
 from tests.parity.cases import Case, Text
