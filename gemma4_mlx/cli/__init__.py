@@ -16,6 +16,7 @@ from gemma4_mlx.cli.ask import ask
 from gemma4_mlx.cli.commands import Commands
 from gemma4_mlx.cli.cost import cost
 from gemma4_mlx.cli.doctor import doctor
+from gemma4_mlx.cli.plan import plan
 
 
 @click.group(cls=Commands)
@@ -30,3 +31,4 @@ def main() -> None:
 main.add_command(ask)
 main.add_command(cost)
 main.add_command(doctor)
+main.add_command(plan)

@@ -4,8 +4,11 @@ machine     how much memory there is, and how much of it may be taken
 weights     of a checkpoint, or as a recipe would pack them
 scratch     what comes and goes while a model reads and writes
 plan        the sum, the verdict, and what was chosen
+published   the published models, known without a network
+advice      what would fit instead
 """
 
+from gemma4_mlx.memory.advice import advice, variant_plan
 from gemma4_mlx.memory.machine import GIB, Machine, mac, this_machine
 from gemma4_mlx.memory.plan import (
     Choice,
@@ -19,10 +22,12 @@ from gemma4_mlx.memory.plan import (
     plan_turn,
     require_room,
 )
+from gemma4_mlx.memory.published import PUBLISHED, find_published, published_config
 from gemma4_mlx.memory.weights import Weights, checkpoint_weights, planned_weights
 
 __all__ = [
     "GIB",
+    "PUBLISHED",
     "Choice",
     "Demand",
     "Line",
@@ -30,13 +35,17 @@ __all__ = [
     "Plan",
     "Verdict",
     "Weights",
+    "advice",
     "checkpoint_weights",
+    "find_published",
     "largest_context",
     "mac",
     "plan_loading",
     "plan_model",
     "plan_turn",
     "planned_weights",
+    "published_config",
     "require_room",
     "this_machine",
+    "variant_plan",
 ]

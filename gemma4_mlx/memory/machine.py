@@ -99,7 +99,7 @@ def this_machine(device_info: Mapping[str, Any] | None = None) -> Machine:
 def _ram_bytes() -> int:
     """Memory of this machine, or of the container that this process is confined to."""
     total = _from_sysctl() if sys.platform == "darwin" else _from_sysconf()
-    if not total:
+    if total <= 0:
         raise UsageError("this system does not tell how much memory it has", _ASK)
     limits = [limit for limit in map(_cgroup_limit, _CGROUP_LIMITS) if limit]
     return min(total, *limits) if limits else total

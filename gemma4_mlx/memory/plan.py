@@ -23,7 +23,16 @@ from typing import Literal
 
 from gemma4_mlx.config import ModelConfig, TextConfig
 from gemma4_mlx.errors import MemoryLimitError, UsageError
-from gemma4_mlx.kv_format import KV_BITS, ROW_STEP, KVFormat, cache_bytes, row_bytes, rows_held
+from gemma4_mlx.kv_format import (
+    KV_BITS,
+    ROW_STEP,
+    KVFormat,
+    cache_bytes,
+    row_bytes,
+    row_lanes,
+    rows_held,
+)
+from gemma4_mlx.limits import BUFFER_CACHE_BYTES
 from gemma4_mlx.memory.machine import Machine
 from gemma4_mlx.memory.scratch import (
     Reading,
@@ -51,9 +60,6 @@ WORTHWHILE_SHARE = 0.05
 
 RUNTIME_BYTES = 300_000_000
 """Python, MLX, the libraries and the tokenizer's tables."""
-
-BUFFER_CACHE_BYTES = 512 * 1024**2
-"""The most that MLX keeps of freed buffers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +179,21 @@ class Plan:
         new = self.context if self.demand.new is None else self.demand.new
         return Reading(self.context, new, chunk, self.machine.item_bytes, self.choice.kv)
 
-    def with_packed_kv(self, bits: int) -> Plan:
-        """The same with keys and values of full layers in 8 or 4 bits."""
-        kv = replace(self.choice.kv, bits=bits)
-        return replace(self, choice=replace(self.choice, kv=kv))
+    @property
+    def packing_saves_bytes(self) -> int:
+        """What keys and values of full layers take less in 8 bits, or in the bits they have."""
+        kv = self.choice.kv
+        text, item = self.config.text_config, self.machine.item_bytes
+        if not _can_pack(text, kv):
+            return 0
+        plain, packed = replace(kv, bits=None), replace(kv, bits=kv.bits or KV_BITS[0])
+        before, after = (cache_bytes(text, self.context, item, each) for each in (plain, packed))
+        return before - after
+
+    @property
+    def packing_is_worthwhile(self) -> bool:
+        """Whether that is so much of the whole that it should be offered."""
+        return self.packing_saves_bytes >= WORTHWHILE_SHARE * self.total_bytes
 
 
 def plan_model(
@@ -334,14 +351,14 @@ def _choices(config: ModelConfig, demand: Demand) -> Iterator[Choice]:
         yield from (
             replace(choice, kv=replace(choice.kv, bits=bits))
             for bits in KV_BITS
-            if _can_pack(config)
+            if _can_pack(text, choice.kv)
         )
 
 
-def _can_pack(config: ModelConfig) -> bool:
-    """Whether groups divide the lanes of all full layers."""
-    layers = config.text_config.layers
-    return all(layer.head_dim % 32 == 0 for layer in layers if layer.window is None)
+def _can_pack(config: TextConfig, kv: KVFormat) -> bool:
+    """Whether groups divide what full layers keep of a position."""
+    full = (layer for layer in config.layers if layer.window is None)
+    return all(lanes % 32 == 0 for layer in full for lanes in row_lanes(layer, kv))
 
 
 def _lines(plan: Plan) -> Iterator[Line]:

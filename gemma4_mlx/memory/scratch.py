@@ -2,8 +2,8 @@
 
 Counted for the moment that takes most. Layers run one after the other, so that only one of them
 counts; the parts of a layer, too: attention, then the MLP, then the experts. Sizes are those of
-the arrays that the code makes, with the number of copies that MLX's unfused operations hold at
-once.
+the arrays that the code makes. Of some there are several at once, more on the CPU backend, which
+fuses nothing; how many was measured there, and counted from the code for the GPU.
 """
 
 from __future__ import annotations
@@ -12,12 +12,20 @@ from dataclasses import dataclass, field
 
 from gemma4_mlx.config import AudioConfig, LayerSpec, ModelConfig, TextConfig, VisionConfig
 from gemma4_mlx.kv_format import KVFormat, cache_bytes, row_bytes, rows_held
-from gemma4_mlx.limits import RUN_AHEAD_BYTES, SCORE_BYTES, SCORE_COPIES
+from gemma4_mlx.limits import (
+    RUN_AHEAD_BYTES,
+    SCORE_BYTES,
+    SCORE_COPIES,
+    block_rows,
+    score_bytes,
+)
 
 CLIP_FRAMES, MEL_BINS = 3000, 128
 """Log-mel frames of the longest clip (30 s), and their width."""
 
 _WIDE = 4  # bytes of a float32
+_GPU_QUERIES, _CPU_QUERIES = 3, 7  # arrays of all queries, while norm and rope make them
+_GPU_HIDDEN, _CPU_HIDDEN = 3, 5  # arrays of the MLP's width
 _FUSED_HEAD_DIMS = (64, 80, 128)  # for which MLX's GPU kernels hold no scores
 
 
@@ -72,10 +80,11 @@ def largest_array_bytes(config: TextConfig, reading: Reading) -> int:
         for layer in config.layers
         if layer.owns_kv
     )
+    row = config.num_attention_heads * reading.context * _WIDE  # of scores
     arrays = [
         rows * widest * item,
         rows * config.num_hidden_layers * config.hidden_size_per_layer_input * item,
-        _score_bytes(config.num_attention_heads, rows, reading.context),
+        min(rows * row, max(SCORE_BYTES, row)),
         *caches,
     ]
     if config.experts is not None:
@@ -127,7 +136,8 @@ def media_bytes(config: ModelConfig, image_tokens: int, hears: bool, item_bytes:
 
 def _layer_bytes(config: TextConfig, layer: LayerSpec, reading: Reading) -> int:
     item, rows = reading.item_bytes, reading.rows
-    mlp = 3 * rows * layer.intermediate_size * item
+    copies = _CPU_HIDDEN if item == _WIDE else _GPU_HIDDEN
+    mlp = copies * rows * layer.intermediate_size * item
     if config.experts is not None:
         # Products are weighted in float32, sorted and back in order.
         wide = rows * config.experts.active * config.hidden_size * _WIDE
@@ -140,15 +150,17 @@ def _attention_bytes(config: TextConfig, layer: LayerSpec, reading: Reading) -> 
     keys = reading.context
     if layer.window is not None:
         keys = min(keys, layer.window - 1 + rows)
-    queries = 3 * rows * heads * layer.head_dim * item
+    queries = rows * heads * layer.head_dim * item
     # A buffer that grows is there twice; so is a window that is put in order.
     moved = keys * row_bytes(layer, item, reading.kv)
     mask = rows * keys if layer.window is not None else 0
-    scores = _score_bytes(heads, rows, keys) * SCORE_COPIES * item // _WIDE
-    return queries + moved + mask + scores
+    scores = _score_bytes(heads, rows, keys, item)
+    made = (_CPU_QUERIES if item == _WIDE else _GPU_QUERIES) * queries
+    return moved + mask + max(made, 3 * queries + scores)
 
 
-def _score_bytes(heads: int, rows: int, keys: int) -> int:
-    """Of the scores that are held at once, in float32; one row at least."""
-    row = heads * keys * _WIDE
-    return min(rows * row, max(SCORE_BYTES, row))
+def _score_bytes(heads: int, rows: int, keys: int, item_bytes: int) -> int:
+    """The most that attention holds in scores; never less for more keys, as whole blocks would."""
+    if rows <= block_rows(heads, keys):
+        return score_bytes(heads, rows, keys, item_bytes)
+    return SCORE_COPIES * max(SCORE_BYTES // _WIDE, heads * keys) * item_bytes

@@ -8,7 +8,8 @@ and values that no layer reads are not loaded and not counted.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -153,11 +154,12 @@ def _used(
 
 def _check(entries: Mapping[str, TensorEntry], config: ModelConfig, folder: Path) -> None:
     """Raise unless the tensors that are used are exactly those that the config asks for."""
-    used = dict(_used(entries, config))
-    found = {name for names in used for name in names}
+    used = list(_used(entries, config))
+    found = Counter(name for names, _ in used for name in names)
     expected = _expected_shapes(found, config)
-    problems = [f"missing: {name} {expected[name]}" for name in expected.keys() - found]
-    for names, entry in used.items():
+    problems = [f"missing: {name} {expected[name]}" for name in expected.keys() - found.keys()]
+    problems += [f"twice: {name}" for name, count in found.items() if count > 1]
+    for names, entry in used:
         shapes = [expected[name] for name in names if name in expected]
         if len(shapes) < len(names):
             problems.append(f"unknown: {entry.name} {entry.shape}")
@@ -171,7 +173,7 @@ def _check(entries: Mapping[str, TensorEntry], config: ModelConfig, folder: Path
         )
 
 
-def _expected_shapes(found: set[str], config: ModelConfig) -> dict[str, Shape]:
+def _expected_shapes(found: Container[str], config: ModelConfig) -> dict[str, Shape]:
     """Shapes by our names, with the pieces of those weights that the checkpoint holds packed."""
     format_of: Callable[[str], PackedFormat | None] = (
         config.quantization.format_of if config.quantization is not None else lambda path: None
