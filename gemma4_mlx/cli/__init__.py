@@ -16,6 +16,7 @@ from gemma4_mlx.cli.ask import ask
 from gemma4_mlx.cli.commands import Commands
 from gemma4_mlx.cli.cost import cost
 from gemma4_mlx.cli.doctor import doctor
+from gemma4_mlx.cli.models import models
 from gemma4_mlx.cli.plan import plan
 
 
@@ -31,4 +32,5 @@ def main() -> None:
 main.add_command(ask)
 main.add_command(cost)
 main.add_command(doctor)
+main.add_command(models)
 main.add_command(plan)

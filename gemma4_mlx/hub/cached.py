@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ class CachedModel:
         hub_id: of the checkpoint.
         commit: of the snapshot.
         folder: with its files.
-        size_bytes: what it takes on the disk.
+        size_bytes: what it takes on the disk, the bytes of an unfinished download included.
         missing: names of files that are not there; empty for a whole checkpoint.
     """
 
@@ -57,37 +58,41 @@ def missing_files(folder: Path) -> tuple[str, ...]:
 
 
 def cached_models() -> list[CachedModel]:
-    """All snapshots of Gemma 4 checkpoints, by hub id."""
-    from huggingface_hub import scan_cache_dir
-
-    if not cache_folder().is_dir():
-        return []
-    found = [
-        CachedModel(
-            repo.repo_id,
-            revision.commit_hash,
-            revision.snapshot_path,
-            revision.size_on_disk,
-            missing_files(revision.snapshot_path),
-        )
-        for repo in scan_cache_dir(cache_folder()).repos
-        for revision in repo.revisions
-        if repo.repo_type == "model" and _is_gemma4(revision.snapshot_path)
-    ]
-    return sorted(found, key=lambda model: (model.hub_id, model.commit))
+    """All snapshots of Gemma 4 checkpoints, by hub id; those that are not whole, too."""
+    folders = cache_folder().glob("models--*/snapshots/*")
+    return [_described(folder) for folder in sorted(folders) if _is_gemma4(folder)]
 
 
-def remove(model: CachedModel) -> int:
-    """Delete a snapshot, and what no other snapshot of that model needs.
+def remove(hub_id: str) -> int:
+    """Delete a model with all its snapshots, and what has come of a download.
 
     Returns:
         The freed bytes.
     """
-    from huggingface_hub import scan_cache_dir
+    folder = ModelFolder(hub_id).path
+    # Links do not count: what they point to stays, or is counted where it lies.
+    freed_bytes = sum(
+        path.lstat().st_size
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_symlink()
+    )
+    shutil.rmtree(folder)
+    return freed_bytes
 
-    deletion = scan_cache_dir(cache_folder()).delete_revisions(model.commit)
-    deletion.execute()
-    return deletion.expected_freed_size
+
+def _described(folder: Path) -> CachedModel:
+    model = folder.parents[1]
+    missing = missing_files(folder)
+    files = [path for path in folder.iterdir() if path.is_file()]
+    if missing:
+        files += model.glob("blobs/*.incomplete")
+    return CachedModel(
+        hub_id=model.name.removeprefix("models--").replace("--", "/"),
+        commit=folder.name,
+        folder=folder,
+        size_bytes=sum(path.stat().st_size for path in files),
+        missing=missing,
+    )
 
 
 def _weight_files(folder: Path) -> set[str]:
