@@ -529,7 +529,7 @@ def test_models_of_the_hub_are_found(cache):
 def test_a_model_that_is_asked_for_and_not_there_is_an_error():
     found = {each.topic: look(each) for each in _model_checks("nobody/nothing")[1:]}
     assert found["model"].level == "error"
-    assert "gemma4 ask -m nobody/nothing" in found["model"].cure
+    assert "gemma4 models get nobody/nothing" in found["model"].cure
 
 
 def test_a_folder_that_is_no_checkpoint_is_found(tmp_path):

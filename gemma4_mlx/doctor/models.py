@@ -62,7 +62,7 @@ def model(name: str, folder: Path | None, *, is_asked: bool = False) -> Finding:
         is_asked: whether it is the one to be used; then it is an error if it cannot be.
     """
     if folder is None:
-        cure = f"check the name; gemma4 ask -m {name} fetches a model of the hub"
+        cure = f"check the name; gemma4 models get {name} fetches it from the hub"
         return Finding("model", "error", f"{name} is not on this disk", cure, {"name": name})
     weights_bytes = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     data: dict[str, Any] = {"name": name, "folder": str(folder), "weights_bytes": weights_bytes}
@@ -81,7 +81,7 @@ def model(name: str, folder: Path | None, *, is_asked: bool = False) -> Finding:
     sum_in_words = f"{size(plan.total_bytes)} of {size(plan.limit_bytes)}"
     text = f"{name} {_VERDICTS[plan.verdict]}: {sum_in_words}, with {plan.context} tokens"
     if plan.verdict == "too big":
-        cure = "take a smaller model, or the same in fewer bits"
+        cure = f"take a smaller one, or fewer bits; gemma4 plan {name} shows the sum"
         return Finding("model", hurts, text, cure, data)
     return Finding("model", "ok" if plan.verdict == "fits" else "info", text, data=data)
 
