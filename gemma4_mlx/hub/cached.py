@@ -50,10 +50,12 @@ def cached_snapshot(hub_id: str, revision: str | None = None) -> Path | None:
 def missing_files(folder: Path) -> tuple[str, ...]:
     """Files without which a checkpoint is not whole: the index names its weights.
 
-    Raises:
-        CheckpointError: the index cannot be read.
+    An index that cannot be read counts as missing: what it would name is not known.
     """
-    needed = {"config.json", "tokenizer.json", *_weight_files(folder)}
+    weights = _weight_files(folder)
+    if weights is None:
+        return (INDEX_NAME,)
+    needed = {"config.json", "tokenizer.json", *weights}
     return tuple(sorted(name for name in needed if not (folder / name).is_file()))
 
 
@@ -95,11 +97,15 @@ def _described(folder: Path) -> CachedModel:
     )
 
 
-def _weight_files(folder: Path) -> set[str]:
-    """Names of all weight files that there should be."""
+def _weight_files(folder: Path) -> set[str] | None:
+    """Names of all weight files that there should be; None where the index cannot be read."""
     index = folder / INDEX_NAME
     if index.is_file():
-        return set(read_json_object(index).get("weight_map", {}).values())
+        try:
+            names = read_json_object(index)["weight_map"].values()
+        except (CheckpointError, KeyError, AttributeError):
+            return None
+        return set(names) if all(isinstance(name, str) for name in names) else None
     there = {path.name for path in folder.glob("model*.safetensors")} or {"model.safetensors"}
     numbered = [match for match in map(_NUMBERED.fullmatch, there) if match]
     return there | {

@@ -237,6 +237,24 @@ def test_a_read_only_source_gives_a_writable_result(source: Path, dest: Path):
     assert (dest / "tokenizer.json").stat().st_mode & 0o200
 
 
+@pytest.mark.oracle
+@pytest.mark.filterwarnings("ignore")
+def test_pain_29_other_programs_load_what_was_made(source: Path, dest: Path):
+    for name in AUXILIARY[1:]:
+        (source / name).unlink()
+    convert(source, dest)
+    lm = pytest.importorskip("mlx_lm.utils")
+    rendered = lm.load_tokenizer(dest).apply_chat_template(
+        [{"role": "user", "content": "Hi"}], tokenize=False, add_generation_prompt=True
+    )
+    assert rendered.endswith("<|turn>model\n")
+    vlm = pytest.importorskip("mlx_vlm.utils")
+    processor = vlm.load_processor(dest)
+    assert processor.image_processor.max_soft_tokens == 70
+    assert processor.feature_extractor is not None
+    assert processor.chat_template
+
+
 def test_config_json_keeps_what_it_said_and_gets_the_blocks(source: Path, dest: Path):
     block = {"group_size": 64, "bits": 4, "mode": "affine", "a.b": {"group_size": 64, "bits": 8}}
     edit_json(source / "config.json", something_new=[1])
