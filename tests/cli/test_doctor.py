@@ -16,7 +16,7 @@ from gemma4_mlx.cli import main
 from gemma4_mlx.doctor import checks
 from gemma4_mlx.doctor.checks import CHECKS, Check
 from gemma4_mlx.doctor.finding import Finding
-from gemma4_mlx.doctor.report import MARKS, lines, summary
+from gemma4_mlx.doctor.report import MARKS, SECTIONS, lines, summary
 
 ROOT = Path(__file__).parents[2]
 LONG = "a long story about what was found, and where, and in which state it was, " * 2
@@ -124,8 +124,8 @@ def test_nothing_wrong_is_said_in_words():
     assert summary(SICK[:1]) == "no errors and no warnings"
 
 
-def test_secrets_are_never_shown(tmp_path):
-    """The text has nothing that the JSON has not."""
+def test_here_everything_can_be_looked_at_and_no_secret_is_shown(tmp_path):
+    """A whole run as a process; the text has nothing that the JSON has not."""
     secrets = {"HF_TOKEN": "hf_abcdefgh", "HTTPS_PROXY": "http://me:pass@proxy:1"}
     done = subprocess.run(
         [sys.executable, "-m", "gemma4_mlx.cli", "doctor", "--json"],
@@ -137,7 +137,11 @@ def test_secrets_are_never_shown(tmp_path):
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"hf_abcdefgh" not in done.stdout
     assert b"me:pass" not in done.stdout
-    hub = next(one for one in json.loads(done.stdout)["findings"] if one["topic"] == "hub")
+    found = json.loads(done.stdout)["findings"]
+    assert [finding["topic"] for finding in found] == [*TOPICS, "model"]
+    assert {finding["section"] for finding in found} == set(SECTIONS)
+    assert [finding for finding in found if "failure" in finding["data"]] == []
+    hub = next(finding for finding in found if finding["topic"] == "hub")
     assert (hub["data"]["has_token"], hub["data"]["has_proxy"]) == (True, True)
 
 
