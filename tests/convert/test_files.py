@@ -248,8 +248,8 @@ def test_pain_29_other_programs_load_what_was_made(source: Path, dest: Path):
         [{"role": "user", "content": "Hi"}], tokenize=False, add_generation_prompt=True
     )
     assert rendered.endswith("<|turn>model\n")
-    vlm = pytest.importorskip("mlx_vlm.utils")
-    processor = vlm.load_processor(dest)
+    vlm = pytest.importorskip("mlx_vlm.models.gemma4.processing_gemma4")
+    processor = vlm.Gemma4Processor.from_pretrained(dest)
     assert processor.image_processor.max_soft_tokens == 70
     assert processor.feature_extractor is not None
     assert processor.chat_template
