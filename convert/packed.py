@@ -48,11 +48,21 @@ def packed_codes(codes: np.ndarray, bits: int) -> np.ndarray:
 
 def float32_of(rows: mx.array) -> np.ndarray:
     """Values of a bf16, f16 or f32 array."""
-    if rows.dtype == mx.bfloat16:
-        bits = np.asarray(rows.view(mx.uint16)).astype(np.uint32)
-        bits <<= 16
-        return bits.view(np.float32)
-    return np.asarray(rows).astype(np.float32, copy=False)
+    return widened(stored(rows))
+
+
+def stored(rows: mx.array) -> np.ndarray:
+    """A bf16, f16 or f32 array as NumPy holds it, not copied: bf16 by its bits, uint16."""
+    return np.asarray(rows.view(mx.uint16) if rows.dtype == mx.bfloat16 else rows)
+
+
+def widened(values: np.ndarray) -> np.ndarray:
+    """float32 from what `stored` returns."""
+    if values.dtype != np.uint16:
+        return values.astype(np.float32, copy=False)
+    bits = values.astype(np.uint32)
+    bits <<= 16
+    return bits.view(np.float32)
 
 
 def rounded(values: np.ndarray, dtype: mx.Dtype) -> np.ndarray:
@@ -62,5 +72,6 @@ def rounded(values: np.ndarray, dtype: mx.Dtype) -> np.ndarray:
         bits = bits + (((bits >> 16) & 1) + np.uint32(0x7FFF))
         return (bits & np.uint32(0xFFFF0000)).view(np.float32)
     if dtype == mx.float16:
-        return values.astype(np.float16).astype(np.float32)
+        with np.errstate(over="ignore"):
+            return values.astype(np.float16).astype(np.float32)
     return values.astype(np.float32, copy=False)

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import mlx.core as mx
 import numpy as np
 
-from convert.packed import Packed, float32_of, packed_codes, rounded
+from convert.packed import Packed, float32_of, packed_codes, rounded, stored, widened
 from gemma4_mlx.config import PackedFormat
 
 SHRINKS = (0.93, 0.85)
@@ -101,7 +101,7 @@ class _Search:
         shrinks: tuple[float, ...],
     ) -> None:
         shape = (rows.shape[0], rows.shape[1] // packed.group_size, packed.group_size)
-        self._groups = float32_of(rows).reshape(shape)
+        self._groups = stored(rows).reshape(shape)
         self._dtype, self._shrinks = rows.dtype, shrinks
         self._top = 2**packed.bits - 1
         self._has_ranges = packed.bits <= _MOST_BITS
@@ -120,7 +120,7 @@ class _Search:
             list(pool.map(lambda block: self._block(block, scales[block], biases[block]), blocks))
 
     def _block(self, block: slice, scales: np.ndarray, biases: np.ndarray) -> None:
-        groups = self._groups[block]
+        groups = widened(self._groups[block])
         if self._has_ranges:
             scales, biases = self._best(groups, scales, biases)
         self.scales[block], self.biases[block] = scales, biases
