@@ -11,6 +11,11 @@ lanes K is V times the weight, and the weight may as well stand on the query. So
                           |<----------------- values: H lanes ------------------>|
 
 with keys and values as two overlapping views of 640 lanes where the plain rows take 1024.
+
+MLX's GPU kernels read such views where they stand: the fused one of single queries (head_dim 512
+since MLX 0.32.4) and matrix products ask for lanes side by side, not for rows without gaps. Where
+a view would be copied, on the CPU and packed, attention goes over whole rows instead: a query has
+zeros for the last R lanes, an output drops the first R. That reads a quarter more than plain rows.
 """
 
 from __future__ import annotations
@@ -107,13 +112,22 @@ class FoldedKeyValues(NamedTuple):
 
 
 class Folded:
-    """A row is a key and a value in one, packed or not."""
+    """A row is a key and a value in one, packed or not.
+
+    Args:
+        folding: its lanes.
+        packing: how they are packed, if they are.
+        by_views: attend to views of keys and values, not to whole rows; None to choose.
+    """
 
     folded = True
 
-    def __init__(self, folding: Folding, packing: Packing | None = None) -> None:
+    def __init__(
+        self, folding: Folding, packing: Packing | None = None, *, by_views: bool | None = None
+    ) -> None:
         self._folding = folding
         self._packing = packing
+        self._by_views = mx.default_device() == mx.gpu if by_views is None else by_views
         self.packed = packing is not None
 
     def encode(self, keys: mx.array, values: mx.array) -> tuple[mx.array, ...]:
@@ -122,15 +136,14 @@ class Folded:
         return (rows,) if self._packing is None else self._packing.pack(rows)
 
     def view(self, kept: Sequence[mx.array], offset: int) -> FoldedKeyValues:
-        """What `encode` made, to attend to.
-
-        MLX's GPU kernels read a view of some lanes where it stands; packed rows they would copy.
-        """
+        """What `encode` made, to attend to."""
         folding = self._folding
         if self._packing is not None:
             rows = (kept[0], kept[1], kept[2])
             packed = PackedKeyValues(rows, rows, offset, self._packing)
             return FoldedKeyValues(packed, folding.whole)
+        if not self._by_views:
+            return FoldedKeyValues(KeyValues(kept[0], kept[0], offset), folding.whole)
         keys, values = kept[0][..., : folding.head_dim], kept[0][..., folding.rotated :]
         return FoldedKeyValues(KeyValues(keys, values, offset), folding.views)
 

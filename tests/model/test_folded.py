@@ -46,8 +46,9 @@ def read(cache: KVCache, chunks: tuple[int, ...]) -> np.ndarray:
 CHUNKS = (1, 40, 7, *[1] * 9, 60, 2, 1)
 
 
-def test_folded_rows_attend_as_plain_ones():
-    plain, folded = KVCache(), KVCache(layout=Folded(folding()))
+@pytest.mark.parametrize("by_views", [True, False])
+def test_folded_rows_attend_as_plain_ones(by_views):
+    plain, folded = KVCache(), KVCache(layout=Folded(folding(), by_views=by_views))
     expected = read(plain, CHUNKS)
     assert np.abs(expected).max() > 3, "attention that tells keys apart"
     np.testing.assert_allclose(read(folded, CHUNKS), expected, atol=3e-5)
