@@ -9,7 +9,8 @@ import mlx.core as mx
 from gemma4_mlx.cache import KVCache
 from gemma4_mlx.events import PromptProgress
 from gemma4_mlx.inputs import ModelInputs
-from gemma4_mlx.limits import CHUNK_POSITIONS, RUN_AHEAD_BYTES
+from gemma4_mlx.limits import RUN_AHEAD_BYTES
+from gemma4_mlx.memory import Choice
 from gemma4_mlx.model import Gemma4
 from gemma4_mlx.prefill import prefill
 
@@ -25,7 +26,7 @@ def generate_tokens(  # noqa: PLR0913 - all but two by name
     stop_ids: Collection[int],
     max_tokens: int,
     cache: Sequence[KVCache] | None = None,
-    chunk: int = CHUNK_POSITIONS,
+    choice: Choice | None = None,
 ) -> Iterator[int | PromptProgress]:
     """Read the prompt, then write until a stop id or `max_tokens`.
 
@@ -40,16 +41,17 @@ def generate_tokens(  # noqa: PLR0913 - all but two by name
         stop_ids: ids after which to end.
         max_tokens: how many to write at most.
         cache: to read into; a new one unless given.
-        chunk: positions of the prompt to read at once.
+        choice: how to run the model; the usual way unless given.
 
     Yields:
         Progress of a long prompt, then token ids; the stop id too, last, so that the caller sees
         why it ended.
     """
-    cache = model.make_cache() if cache is None else cache
+    choice = choice or Choice()
+    cache = model.make_cache(choice.kv) if cache is None else cache
     if max_tokens <= 0:
         return
-    reading = prefill(model, inputs, cache, chunk=chunk)
+    reading = prefill(model, inputs, cache, chunk=choice.chunk, keeps_towers=choice.keeps_towers)
     del inputs  # now `reading` alone holds the pixels, and lets go of them when they are encoded
     token = sampler((yield from reading))
     mx.async_eval(token)

@@ -51,7 +51,12 @@ def plan_chunks(length: int, uncut: Sequence[Span], size: int = CHUNK_POSITIONS)
 
 
 def prefill(
-    model: Gemma4, inputs: ModelInputs, cache: Sequence[KVCache], *, chunk: int = CHUNK_POSITIONS
+    model: Gemma4,
+    inputs: ModelInputs,
+    cache: Sequence[KVCache],
+    *,
+    chunk: int = CHUNK_POSITIONS,
+    keeps_towers: bool = True,
 ) -> Generator[PromptProgress, None, mx.array]:
     """Read a prompt into the cache.
 
@@ -60,6 +65,7 @@ def prefill(
         inputs: from the processor.
         cache: from `model.make_cache()`.
         chunk: positions to read at once; a picture of more is read whole.
+        keeps_towers: whether towers stay in memory once they have encoded what is attached.
 
     Yields:
         How far it is, after each chunk but the last.
@@ -76,6 +82,8 @@ def prefill(
     prompt = model.embed(**arrays)
     # Now, so that pixels and the towers' intermediate results are let go before the long part.
     mx.eval(prompt)
+    if not keeps_towers:
+        model.release_towers()
     ids = inputs.input_ids
     del inputs, arrays
     length = ids.shape[1]

@@ -13,7 +13,9 @@ from gemma4_mlx.channels import ChannelReader
 from gemma4_mlx.errors import ContextFullError, EngineError, UsageError
 from gemma4_mlx.events import Event, Finished, FinishReason, PromptProgress, Timings, Usage
 from gemma4_mlx.generate import generate_tokens
+from gemma4_mlx.inputs import ModelInputs
 from gemma4_mlx.loop_guard import LoopGuard
+from gemma4_mlx.memory import Choice, plan_turn, require_room
 from gemma4_mlx.messages import ImageTokens, Message
 from gemma4_mlx.model import Gemma4
 from gemma4_mlx.sampling import Sampler, SamplingOptions, SamplingParams
@@ -69,7 +71,7 @@ def stream(
         any mix, and one `Finished`.
 
     Raises:
-        ContextFullError: the conversation leaves no room for an answer.
+        ContextFullError, MemoryLimitError: there is no room for it and an answer; nothing was read.
         UsageError: an option out of its range.
         MessageError, AttachmentError, TokenizerError: the conversation cannot be used.
         EngineError: it was continued on another thread than it was begun on.
@@ -81,7 +83,8 @@ def stream(
     params = SamplingParams.from_generation_config(model.generation_config, **options)
     inputs = processor(messages, **asked)
     prompt = inputs.input_ids[0].tolist()
-    room = _room(len(prompt), model.config.context_length)
+    room = min(max_tokens, _room(len(prompt), model.config.context_length))
+    choice = _choice(model, inputs, room)
     yield from inputs.media
     stop_ids = _stop_ids(model.generation_config, processor.tokenizer.control)
     mx.reset_peak_memory()
@@ -91,7 +94,8 @@ def stream(
         inputs,
         sampler=Sampler(params, banned=_banned_ids(model)),
         stop_ids=stop_ids,
-        max_tokens=min(max_tokens, room),
+        max_tokens=room,
+        choice=choice,
     )
     del inputs  # the pixels: whoever reads the prompt lets go of them when they are encoded
     reader = ChannelReader(processor.tokenizer, prompt=prompt)
@@ -155,6 +159,27 @@ def _room(prompt_tokens: int, context_length: int) -> int:
             "start a new conversation, attach fewer files or give pictures a smaller budget",
         )
     return context_length - prompt_tokens
+
+
+def _choice(model: Gemma4, inputs: ModelInputs, answer_tokens: int) -> Choice:
+    """How to run the turn so that it fits.
+
+    Raises:
+        MemoryLimitError: it does not.
+    """
+    if model.plan is None:
+        return Choice()
+    new = inputs.input_ids.shape[1]
+    pictures = [receipt.rows for receipt in inputs.media if receipt.kind == "image"]
+    plan = plan_turn(
+        model.plan,
+        context=new + answer_tokens,
+        new=new,
+        image_tokens=max(pictures, default=0),
+        hears=inputs.input_features is not None,
+    )
+    require_room(plan)
+    return plan.choice
 
 
 def _stop_ids(generation_config: Mapping[str, Any], control: ControlIds) -> frozenset[int]:

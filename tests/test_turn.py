@@ -48,7 +48,7 @@ class Turn:
         self.script = TOKENIZER.spell(*script)
         self.processor = ToyProcessor(TOKENIZER.spell(*prompt))
         config = SimpleNamespace(context_length=1000, media_token_ids=(16, 17))
-        self.model = SimpleNamespace(config=config, generation_config={})
+        self.model = SimpleNamespace(config=config, generation_config={}, plan=None)
         vars(self.model).update(model)
         monkeypatch.setattr(turn_module, "generate_tokens", self.generate)
 

@@ -3,19 +3,16 @@
 machine     how much memory there is, and how much of it may be taken
 weights     of a checkpoint, or as a recipe would pack them
 scratch     what comes and goes while a model reads and writes
-plan        the sum, the verdict, and what was chosen
+plan        the sum, and the verdict
+planner     finds a way to run a model that fits
 published   the published models, known without a network
 advice      what would fit instead
 """
 
 from gemma4_mlx.memory.advice import advice, variant_plan
 from gemma4_mlx.memory.machine import GIB, Machine, mac, this_machine
-from gemma4_mlx.memory.plan import (
-    Choice,
-    Demand,
-    Line,
-    Plan,
-    Verdict,
+from gemma4_mlx.memory.plan import Choice, Demand, Line, Plan, Verdict
+from gemma4_mlx.memory.planner import (
     largest_context,
     plan_loading,
     plan_model,

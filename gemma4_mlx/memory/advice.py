@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gemma4_mlx.memory.machine import Machine
-from gemma4_mlx.memory.plan import Demand, Plan, largest_context, plan_model
+from gemma4_mlx.memory.plan import Demand, Plan
+from gemma4_mlx.memory.planner import largest_context, plan_model
 from gemma4_mlx.memory.published import PUBLISHED, published_config
 from gemma4_mlx.memory.weights import planned_weights
 from gemma4_mlx.recipes import DEFAULT_RECIPE, find_recipe

@@ -87,7 +87,7 @@ def signal() -> None:
 def replacements(name: str) -> dict[Any, dict[str, Any]]:
     """What to put in the place of the model: module -> attribute -> value."""
     config = SimpleNamespace(context_length=10**9, media_token_ids=())
-    model = SimpleNamespace(config=config, generation_config={})
+    model = SimpleNamespace(config=config, generation_config={}, plan=None)
 
     def load(model_name: str, *, on_progress: Any) -> Any:
         fail(name)

@@ -20,7 +20,7 @@ from gemma4_mlx.errors import MemoryLimitError, UsageError, WeightsError
 from gemma4_mlx.inputs import ModelInputs
 from gemma4_mlx.kv_format import KVFormat, cache_bytes
 from gemma4_mlx.limits import score_bytes
-from gemma4_mlx.loading import BUFFER_CACHE_BYTES, load_model
+from gemma4_mlx.loading import load_model
 from gemma4_mlx.memory import (
     GIB,
     Demand,
@@ -37,7 +37,6 @@ from gemma4_mlx.memory import (
     variant_plan,
 )
 from gemma4_mlx.memory import scratch as scratch_module
-from gemma4_mlx.memory.plan import BUFFER_CACHE_BYTES as PLANNED_CACHE_BYTES
 from gemma4_mlx.memory.plan import WORTHWHILE_SHARE
 from gemma4_mlx.memory.scratch import Reading, largest_array_bytes, prefill_bytes, vision_bytes
 from gemma4_mlx.model import Gemma4
@@ -271,7 +270,7 @@ def test_each_concession_takes_no_more_than_the_one_before(variant):
     config = published_config(variant)
     weights = planned_weights(config, {})
     plan = plan_model(config, weights, mac(8), Demand(context=32768))
-    choices = list(memory.plan._choices(config, plan.demand))
+    choices = list(memory.planner._choices(config, plan.demand))
     totals = [replace(plan, choice=choice).total_bytes for choice in choices]
     assert totals == sorted(totals, reverse=True)
     assert len(totals) > 6
@@ -369,13 +368,21 @@ def test_loading_goes_down_to_a_short_conversation_before_it_refuses():
 
 def test_a_turn_takes_what_its_own_prompt_needs():
     plan = planned("26B-A4B", 32, 8192)
-    first = plan_turn(plan, 0, 20_000)
-    later = plan_turn(plan, 19_000, 1000)
-    assert first.choice == later.choice == plan.choice
+    first = plan_turn(plan, context=20_000, new=19_000)
+    later = plan_turn(plan, context=20_000, new=1000)
     assert later.total_bytes < first.total_bytes
-    assert plan_turn(plan, 19_000, 1000, image_tokens=280).total_bytes > later.total_bytes
+    seen = plan_turn(plan, context=20_000, new=1000, image_tokens=266)
+    assert seen.total_bytes > later.total_bytes
     with pytest.raises(MemoryLimitError, match=r"kv_full"):
-        require_room(plan_turn(planned("26B-A4B", 24, 2048), 0, 200_000))
+        require_room(plan_turn(planned("26B-A4B", 24, 2048), context=250_000, new=250_000))
+
+
+def test_a_turn_keeps_the_table_where_it_was_loaded():
+    plan = planned("E4B", 8, 8192)
+    assert plan.choice.per_layer_table == "mapped"
+    turn = plan_turn(plan, context=100, new=50)
+    assert turn.choice.per_layer_table == "mapped"
+    assert (turn.verdict, turn.choice.chunk) == ("fits", 2048)
 
 
 def test_pictures_and_clips_that_are_not_shown_take_nothing():
@@ -410,10 +417,6 @@ def test_a_picture_is_a_chunk_of_its_own():
 def test_demands_that_cannot_be_met(demand, said):
     with pytest.raises(UsageError, match=said):
         variant_plan("E2B", mac(8), demand)
-
-
-def test_the_buffer_cache_is_bounded_as_planned():
-    assert PLANNED_CACHE_BYTES == BUFFER_CACHE_BYTES
 
 
 def test_reading_less_takes_less():

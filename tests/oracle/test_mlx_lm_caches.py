@@ -14,6 +14,7 @@ from gemma4_mlx.cache import cache_report
 from gemma4_mlx.generate import generate_tokens
 from gemma4_mlx.inputs import ModelInputs
 from gemma4_mlx.kv_format import KVFormat
+from gemma4_mlx.memory import Choice
 from tests.parity.recipe import write_checkpoint
 
 pytestmark = [pytest.mark.oracle, pytest.mark.filterwarnings("ignore")]
@@ -53,7 +54,13 @@ def ours(model: Any, ids: np.ndarray, cache: list[Any]) -> list[int]:
         return mx.argmax(logits, axis=-1)
 
     steps = generate_tokens(
-        model, inputs, sampler=greedy, stop_ids=(), max_tokens=TOKENS, cache=cache, chunk=CHUNK
+        model,
+        inputs,
+        sampler=greedy,
+        stop_ids=(),
+        max_tokens=TOKENS,
+        cache=cache,
+        choice=Choice(chunk=CHUNK),
     )
     return [step for step in steps if isinstance(step, int)]
 

@@ -1,0 +1,91 @@
+"""A turn is planned before it is read: it fits, in smaller pieces if need be, or is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+import gemma4_mlx as g4
+from gemma4_mlx import loading, turn
+from gemma4_mlx.cli import main
+from gemma4_mlx.errors import MemoryLimitError
+from gemma4_mlx.events import Finished, PromptProgress, TextDelta
+from gemma4_mlx.memory import Choice, Machine, plan_turn
+
+LONG = [{"role": "user", "content": "Who are you? " * 70}]
+
+
+@pytest.fixture(scope="module")
+def pocket():
+    return g4.load("pocket")
+
+
+def with_room_for(model, choice: Choice, **what) -> None:
+    """Make the machine so small that a turn needs that choice."""
+    roomy = replace(model.plan.machine, ram_bytes=10**12, usable_bytes=10**12)
+    plan = plan_turn(replace(model.plan, machine=roomy), **what)
+    needed = replace(plan, choice=choice).total_bytes
+    small = replace(roomy, usable_bytes=needed)
+    model.plan = replace(model.plan, machine=small)
+
+
+@pytest.fixture
+def small(pocket):
+    """The model, whose plan is put back afterwards."""
+    model, processor = pocket
+    before = model.plan
+    yield model, processor
+    model.plan = before
+
+
+def told(model, processor, messages):
+    return list(g4.stream(model, processor, messages, max_tokens=4, temperature=0.0))
+
+
+def test_pain_22_a_prompt_is_read_in_the_pieces_that_were_planned(small):
+    model, processor = small
+    whole = told(model, processor, LONG)
+    total = next(event.total for event in whole if isinstance(event, PromptProgress))
+    with_room_for(model, Choice(chunk=128), context=total + 4, new=total)
+    pieces = told(model, processor, LONG)
+    done = [event.done for event in pieces if isinstance(event, PromptProgress)]
+    assert done == [*range(0, total, 128), total]
+    texts = [[e for e in one if isinstance(e, TextDelta)] for one in (whole, pieces)]
+    assert texts[0] == texts[1]
+
+
+def test_pain_22_a_turn_that_does_not_fit_is_refused_before_it_is_read(small):
+    model, processor = small
+    model.plan = replace(model.plan, machine=Machine(10**8, 10**8, item_bytes=4))
+    with pytest.raises(MemoryLimitError, match=r"the model takes 0.\d\d GB, this machine has 0.10"):
+        told(model, processor, LONG)
+
+
+def test_towers_are_let_go_of_where_the_plan_says_so(pocket, tmp_path, monkeypatch):
+    model, processor = pocket
+    path = tmp_path / "a.png"
+    Image.new("RGB", (64, 64), "red").save(path)
+    picture = {"type": "image", "path": str(path), "image_tokens": 70}
+    seen = [{"role": "user", "content": [picture, {"type": "text", "text": "Which colour?"}]}]
+    kept = told(model, processor, seen)
+    assert model.towers.present
+    leaner = replace(model.plan, choice=Choice(keeps_towers=False))
+    monkeypatch.setattr(turn, "plan_turn", lambda plan, **_: leaner)
+    let_go = told(model, processor, seen)
+    assert not model.towers.present
+    texts = [[e for e in one if isinstance(e, TextDelta)] for one in (kept, let_go)]
+    assert texts[0] == texts[1]
+    assert isinstance(let_go[-1], Finished)
+
+
+def test_pain_22_ask_ends_with_4_where_the_model_does_not_fit(monkeypatch):
+    tiny = Machine(10**8, 10**8, item_bytes=4)
+    monkeypatch.setattr(loading, "this_machine", lambda info: tiny)
+    done = CliRunner().invoke(main, ["ask", "Who are you?"])
+    assert done.exit_code == 4
+    assert done.stdout == ""
+    assert "this machine has 0.10 GB to use" in done.stderr
+    assert "gemma4 plan" in done.stderr
