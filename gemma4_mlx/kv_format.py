@@ -95,7 +95,7 @@ def cache_bytes(
 ) -> int:
     """Bytes of all caches of one conversation, after so many positions.
 
-    While a buffer grows, its predecessor is held beside it: one layer's bytes, for a moment.
+    While buffers grow, their predecessors are held beside them: those of one layer or of a few.
     """
     kv = kv or KVFormat()
     return sum(
