@@ -15,7 +15,7 @@ from gemma4_mlx.config import DEMO_MODEL, PER_LAYER_TABLE, ModelConfig
 from gemma4_mlx.errors import ModelNotFoundError, UsageError
 from gemma4_mlx.limits import BUFFER_CACHE_BYTES
 from gemma4_mlx.memory import Demand, Machine, Weights, plan_loading, this_machine
-from gemma4_mlx.memory.weights import Amount, part_of
+from gemma4_mlx.memory.weights import Amount, amount_of, part_of
 from gemma4_mlx.model import Gemma4
 from gemma4_mlx.tensor_names import target_names
 from gemma4_mlx.text.mapped_table import MappedTable
@@ -112,7 +112,7 @@ def _weights(model: Gemma4, folder: Path) -> Weights:
     parts: dict[str, Amount] = {}
     for name, array in parameters(model).items():
         is_float = mx.issubdtype(array.dtype, mx.floating)
-        amount = Amount(floats=array.size) if is_float else Amount(array.nbytes)
+        amount = amount_of(name, array.nbytes, array.itemsize if is_float else None)
         parts[part_of(name)] = parts.get(part_of(name), Amount()) + amount
     return Weights(parts, f"the files in {folder}")
 

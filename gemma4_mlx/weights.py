@@ -45,7 +45,8 @@ def load_weights(
     Args:
         model: a new model; modules that the checkpoint holds packed become packed ones.
         tensors: by the checkpoint's names.
-        dtype: of the parameters that are not packed; None keeps the checkpoint's.
+        dtype: of the parameters that are not packed; None keeps the checkpoint's. Scales of
+            packed layers are narrowed to it but not widened.
 
     Returns:
         What was loaded and what was left out.
@@ -65,7 +66,8 @@ def load_weights(
     problems += check_packed(model, ours)
     _require_none(problems)
     if dtype is not None:
-        ours = {name: _cast(tensor, dtype) for name, tensor in ours.items()}
+        narrow = _scales_of_layers(model)
+        ours = {name: _cast(tensor, dtype, name in narrow) for name, tensor in ours.items()}
     model.load_weights(list(ours.items()), strict=True)
     return LoadReport(sum(tensor.nbytes for tensor in ours.values()), tuple(sorted(dropped)))
 
@@ -143,9 +145,24 @@ def _idle_overrides(found: Found, config: ModelConfig) -> list[str]:
     ]
 
 
-def _cast(tensor: mx.array, dtype: mx.Dtype) -> mx.array:
+def _scales_of_layers(model: nn.Module) -> set[str]:
+    """Names of scales and biases that need not be as wide as the activations.
+
+    The kernels widen them on the way, with the same results. Those of an embedding are not among
+    them: its rows come out in the dtype of its scales.
+    """
+    return {
+        f"{path}.{kind}"
+        for path, module in model.named_modules()
+        if "scales" in module and not isinstance(module, nn.QuantizedEmbedding)
+        for kind in ("scales", "biases")
+    }
+
+
+def _cast(tensor: mx.array, dtype: mx.Dtype, may_be_narrow: bool) -> mx.array:
     """Packed weights and their whole-number scales stay what they are."""
-    return tensor.astype(dtype) if mx.issubdtype(tensor.dtype, mx.floating) else tensor
+    stays = may_be_narrow and tensor.dtype.size < dtype.size
+    return tensor if stays or not mx.issubdtype(tensor.dtype, mx.floating) else tensor.astype(dtype)
 
 
 def _unfit(ours: Mapping[str, mx.array], expected: Mapping[str, mx.array]) -> list[str]:

@@ -1,8 +1,8 @@
 """Bytes of the weights, part by part: as a checkpoint's headers say, or as a recipe would pack.
 
-A part is counted in two kinds, because loading treats them differently: whole numbers (packed
-weights) stay what they are, floating-point values are loaded in the dtype of the backend. Keys
-and values that no layer reads are not loaded and not counted.
+A part is counted in two kinds, because loading treats them differently: packed weights and the
+16-bit scales of packed layers stay what they are, other floating-point values are loaded in the
+dtype of the backend. Keys and values that no layer reads are not loaded and not counted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gemma4_mlx.config import PER_LAYER_TABLE, ModelConfig, PackedFormat, parame
 from gemma4_mlx.errors import WeightsError
 from gemma4_mlx.recipes import packed_bytes
 from gemma4_mlx.tensor_names import is_unused, target_names
-from gemma4_mlx.weight_file import TensorEntry, read_entries
+from gemma4_mlx.weight_file import ITEM_BYTES, TensorEntry, read_entries
 
 Shape = tuple[int, ...]
 
@@ -28,6 +28,8 @@ PARTS = (BODY, EXPERTS, EMBEDDING, TABLE, VISION, AUDIO)
 
 _FLOATING = ("F16", "BF16", "F32")
 _PACKED_KINDS = ("scales", "biases")
+_SCALES = tuple(f".{kind}" for kind in _PACKED_KINDS)
+_NARROW = 2  # bytes of a 16-bit scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,8 @@ class Amount:
     """So many bytes.
 
     Attributes:
-        whole_bytes: of whole numbers.
-        floats: how many floating-point values there are.
+        whole_bytes: of what stays as it is.
+        floats: how many values are loaded in the dtype of the backend.
     """
 
     whole_bytes: int = 0
@@ -81,7 +83,7 @@ def planned_weights(
     tensors = (
         (part_of(name), amount)
         for name, shape in parameter_shapes(config).items()
-        for amount in [_planned(shape, formats.get(name.removesuffix(".weight")))]
+        for amount in [_planned(name, shape, formats.get(name.removesuffix(".weight")))]
     )
     return Weights(_summed(tensors), origin)
 
@@ -95,7 +97,10 @@ def checkpoint_weights(folder: Path, config: ModelConfig) -> Weights:
     """
     entries = read_entries(folder)
     _check(entries, config, folder)
-    tensors = ((part_of(names[0]), _held(entry)) for names, entry in _used(entries, config))
+    tensors = (
+        (part_of(names[0]), amount_of(names[0], entry.nbytes, _item_bytes(entry)))
+        for names, entry in _used(entries, config)
+    )
     return Weights(_summed(tensors), f"the files in {folder}")
 
 
@@ -112,6 +117,20 @@ def part_of(name: str) -> str:
     return EXPERTS if ".experts." in name else BODY
 
 
+def amount_of(name: str, nbytes: int, float_bytes: int | None) -> Amount:
+    """What a tensor takes.
+
+    Args:
+        name: by which we know it.
+        nbytes: of it, as it is held.
+        float_bytes: of one of its values; None for whole numbers.
+    """
+    is_scale = name.endswith(_SCALES) and not _is_embedding(name)
+    if float_bytes is None or (is_scale and float_bytes == _NARROW):
+        return Amount(nbytes)
+    return Amount(floats=nbytes // float_bytes)
+
+
 def packed_shapes(shape: Shape, packed: PackedFormat) -> dict[str, Shape]:
     """Shapes of the tensors that a packed weight consists of, by their last name."""
     *rows, width = shape
@@ -120,18 +139,24 @@ def packed_shapes(shape: Shape, packed: PackedFormat) -> dict[str, Shape]:
     return {"weight": (*rows, width * packed.bits // 32), **dict.fromkeys(kinds, groups)}
 
 
-def _planned(shape: Shape, packed: PackedFormat | None) -> Amount:
+def _planned(name: str, shape: Shape, packed: PackedFormat | None) -> Amount:
     if packed is None:
         return Amount(floats=math.prod(shape))
-    # What stays when scales took no room are whole numbers.
+    if not _is_embedding(name):
+        return Amount(packed_bytes(shape, packed))
+    # What would stay if scales took no room is whole numbers.
     whole = packed_bytes(shape, packed, 0)
     return Amount(whole, packed_bytes(shape, packed, 1) - whole)
 
 
-def _held(entry: TensorEntry) -> Amount:
-    if entry.dtype in _FLOATING:
-        return Amount(floats=math.prod(entry.shape))
-    return Amount(entry.nbytes)
+def _item_bytes(entry: TensorEntry) -> int | None:
+    """Bytes of a floating-point value; None for whole numbers."""
+    return ITEM_BYTES[entry.dtype] if entry.dtype in _FLOATING else None
+
+
+def _is_embedding(name: str) -> bool:
+    """Whether rows of it are looked up, which come out in the dtype of the scales."""
+    return part_of(name) in (EMBEDDING, TABLE)
 
 
 def _summed(tensors: Iterator[tuple[str, Amount]]) -> dict[str, Amount]:

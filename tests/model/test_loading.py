@@ -22,6 +22,8 @@ from gemma4_mlx.errors import (
 from gemma4_mlx.loading import find_checkpoint, load_model
 from gemma4_mlx.memory import Machine, checkpoint_weights
 from gemma4_mlx.memory.plan import COMFORT_SHARE
+from gemma4_mlx.weights import parameters
+from tests.model.packed import our_tensors, pack, write
 
 
 def test_the_default_dtype_on_the_cpu_is_float32(tiny_folder):
@@ -145,9 +147,18 @@ def test_pain_22_a_model_that_does_not_fit_is_refused_before_it_is_read(tiny_fol
     assert mx.get_active_memory() == before
 
 
-def test_the_planned_weights_are_those_that_the_headers_tell(tiny, tiny_folder):
-    from_headers = checkpoint_weights(tiny_folder, tiny.config)
-    assert tiny.plan.weights.parts == from_headers.parts
+@pytest.mark.parametrize("dtype", [mx.float32, mx.bfloat16], ids=str)
+def test_the_planned_weights_are_those_that_the_headers_tell(tiny_folder, tmp_path, dtype):
+    chosen = {"group_size": 32, "bits": 4, "mode": "affine"}
+    held = {name: tensor.astype(mx.bfloat16) for name, tensor in our_tensors(tiny_folder).items()}
+    packed = pack(
+        held, lambda path: chosen if path.endswith(("tokens_per_layer", "proj")) else None
+    )
+    folder = write(tmp_path / "packed", tiny_folder, packed, chosen)
+    model = load_model(folder, dtype=dtype)
+    assert model.plan.weights.parts == checkpoint_weights(folder, model.config).parts
+    loaded = sum(array.nbytes for array in parameters(model).values())
+    assert model.plan.weights.nbytes(dtype.size) == loaded
 
 
 def test_bf16_is_planned_as_bf16(tiny_folder):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 
 from gemma4_mlx import memory
 from gemma4_mlx.cache import KVCache
-from gemma4_mlx.config import ModelConfig
+from gemma4_mlx.config import ModelConfig, parameter_shapes
 from gemma4_mlx.errors import MemoryLimitError, UsageError, WeightsError
 from gemma4_mlx.inputs import ModelInputs
 from gemma4_mlx.kv_format import KVFormat, cache_bytes
@@ -41,7 +43,7 @@ from gemma4_mlx.memory.plan import WORTHWHILE_SHARE
 from gemma4_mlx.memory.scratch import Reading, largest_array_bytes, prefill_bytes, vision_bytes
 from gemma4_mlx.model import Gemma4
 from gemma4_mlx.prefill import prefill
-from gemma4_mlx.recipes import DEFAULT_RECIPE, RECIPES, weight_bytes
+from gemma4_mlx.recipes import DEFAULT_RECIPE, RECIPES, Formats, weight_bytes
 from gemma4_mlx.weights import parameters
 from tests.model import packed
 from tests.parity.configs import CONFIGS
@@ -71,12 +73,12 @@ def test_weights_are_those_that_are_loaded(checkpoints, name, dtype):
     assert checkpoint_weights(checkpoints[name], model.config).nbytes(dtype.size) == held
 
 
+@pytest.mark.parametrize("in_file", [mx.float32, mx.bfloat16], ids=str)
 @pytest.mark.parametrize("item_bytes", [2, 4])
-def test_packed_weights_are_those_that_are_loaded(checkpoints, tmp_path, item_bytes):
+def test_packed_weights_are_those_that_are_loaded(checkpoints, tmp_path, item_bytes, in_file):
     source = checkpoints["26b-like"]
-    tensors = packed.pack(
-        packed.our_tensors(source), lambda path: PACKED if "language_model" in path else None
-    )
+    tensors = {name: each.astype(in_file) for name, each in packed.our_tensors(source).items()}
+    tensors = packed.pack(tensors, lambda path: PACKED if "language_model" in path else None)
     folder = packed.write(tmp_path / "packed", source, tensors, PACKED)
     dtype = {2: mx.bfloat16, 4: mx.float32}[item_bytes]
     model = load_model(folder, dtype=dtype)
@@ -93,8 +95,18 @@ def test_planned_weights_are_those_of_the_recipe(variant, recipe):
     config = published_config(variant)
     formats = RECIPES[recipe].formats(config)
     weights = planned_weights(config, formats)
-    for item_bytes in (2, 4):
-        assert weights.nbytes(item_bytes) == weight_bytes(config, formats, item_bytes)
+    assert weights.nbytes(2) == weight_bytes(config, formats, 2)
+    assert weights.nbytes(4) == weights.nbytes(2) + 2 * sum(widened(config, formats))
+
+
+def widened(config: ModelConfig, formats: Formats) -> Iterator[int]:
+    """How many values float32 widens: all but those of packed layers, whose scales stay."""
+    for name, shape in parameter_shapes(config).items():
+        form = formats.get(name.removesuffix(".weight"))
+        if form is None:
+            yield math.prod(shape)
+        elif "embed_tokens" in name and form.has_biases:
+            yield 2 * math.prod(shape) // form.group_size
 
 
 def test_dead_keys_and_values_are_not_counted(checkpoints):

@@ -63,6 +63,29 @@ def test_pain_28_packed_equals_its_dequantized_weights(checkpoint, name, folders
     np.testing.assert_allclose(logits(made), expected, atol=2e-3)
 
 
+@pytest.mark.parametrize("checkpoint", ["e2b-like", "26b-like"])
+def test_scales_of_layers_stay_narrow_and_the_results_are_the_same(checkpoint, folders, tmp_path):
+    source, chosen = folders[checkpoint], FORMATS["affine-4"]
+    held = {name: tensor.astype(mx.bfloat16) for name, tensor in our_tensors(source).items()}
+
+    def format_of(path: str):
+        return chosen if is_text(path) and held[f"{path}.weight"].shape[-1] % 32 == 0 else None
+
+    packed = pack(held, format_of)
+    wide = {
+        name: tensor.astype(mx.float32) if name.endswith((".scales", ".biases")) else tensor
+        for name, tensor in packed.items()
+    }
+    narrow, twin = (
+        load_model(write(tmp_path / name, source, tensors, chosen), dtype=mx.float32)
+        for name, tensors in (("narrow", packed), ("wide", wide))
+    )
+    layers = (narrow.layers[1], twin.layers[1])
+    assert [layer.mlp.up_proj.scales.dtype for layer in layers] == [mx.bfloat16, mx.float32]
+    assert narrow.language_model.model.embed_tokens.scales.dtype == mx.float32
+    np.testing.assert_array_equal(logits(narrow), logits(twin))
+
+
 def test_pain_30_overrides_and_unpacked_towers_side_by_side(folders, tmp_path):
     source = folders["26b-like"]
     tensors = our_tensors(source)
