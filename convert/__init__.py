@@ -1,5 +1,8 @@
 """Hugging Face checkpoints made small: bf16 weights in, 4-bit MLX weights out.
 
-Empty in this version. What comes: recipes (which weights take how many bits), the conversion
-tensor by tensor in bounded memory, and a quality report beside the result.
+    source -> scan -> choice -> plan -> packer -> writer        tensor by tensor, block by block
+    files, config_file                                          everything besides the weights
+    quality, measuring, card                                    what it cost, told
+
+`conversion` leads through all of it, inside a `job` that may be cut off at any moment.
 """

@@ -13,7 +13,8 @@
     ├── MessageError                2   a message that is not in the chat form
     ├── PlaceholderMismatchError    1   soft tokens and their slots do not pair up
     ├── CacheError                  1   keys, values and mask do not fit together
-    └── EngineError                 1   the engine cannot go on
+    ├── EngineError                 1   the engine cannot go on
+    └── ConversionError             1   a conversion that cannot go on; what is done is kept
 
 The number is the exit code of the command line. Messages say what happened and what was
 expected; the hint says what to do about it.
@@ -114,3 +115,7 @@ class CacheError(Gemma4Error):
 
 class EngineError(Gemma4Error):
     """The engine that holds the model cannot go on."""
+
+
+class ConversionError(Gemma4Error):
+    """A conversion cannot go on: the disk, or another run; what is done is kept."""
