@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 
 import mlx.core as mx
 
@@ -53,6 +53,34 @@ def generate_tokens(  # noqa: PLR0913 - all but two by name
         return
     reading = prefill(model, inputs, cache, chunk=choice.chunk, keeps_towers=choice.keeps_towers)
     del inputs  # now `reading` alone holds the pixels, and lets go of them when they are encoded
+    yield from write_tokens(
+        model, reading, cache, sampler=sampler, stop_ids=stop_ids, max_tokens=max_tokens
+    )
+
+
+def write_tokens(
+    model: Gemma4,
+    reading: Generator[PromptProgress, None, mx.array],
+    cache: Sequence[KVCache],
+    *,
+    sampler: Sampler,
+    stop_ids: Collection[int],
+    max_tokens: int,
+) -> Iterator[int | PromptProgress]:
+    """Let a prompt be read, then write until a stop id or `max_tokens`, which is above 0.
+
+    Args:
+        model: to write with.
+        reading: reads the prompt into the cache and returns the logits behind it.
+        cache: holds the prompt once it is read. Whenever a token is told it holds what was
+            written before that, and the token itself unless it is the last of `max_tokens`.
+        sampler: chooses a token.
+        stop_ids: ids after which to end.
+        max_tokens: how many to write at most.
+
+    Yields:
+        As `generate_tokens` does.
+    """
     token = sampler((yield from reading))
     mx.async_eval(token)
     for left in range(max_tokens - 1, -1, -1):

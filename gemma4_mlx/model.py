@@ -190,16 +190,32 @@ class Gemma4(nn.Module):
         input_features: Array | None = None,
         input_features_mask: Array | None = None,
     ) -> Prompt:
-        """Embed a prompt and put each attachment's soft tokens into its slots.
+        """Encode what is attached and embed the prompt with it. Args, raises: see `__call__`."""
+        images = self.encode_images(pixel_values, image_position_ids)
+        clips = self.encode_audio(input_features, input_features_mask)
+        return self.splice(input_ids, images, clips)
 
-        Args, raises: see `__call__`.
+    def splice(
+        self,
+        input_ids: Array,
+        images: Sequence[mx.array] = (),
+        clips: Sequence[mx.array] = (),
+    ) -> Prompt:
+        """Embed a prompt and put soft tokens that are encoded into their slots.
+
+        Args:
+            input_ids: int [B, L].
+            images: [rows, D] of each picture, from `encode_images`.
+            clips: [rows, D] of each clip, from `encode_audio`.
+
+        Raises:
+            PlaceholderMismatchError: an attachment's soft tokens and slots do not pair up.
+            UsageError: ids that are none.
         """
         _check_ids(input_ids)
         ids = np.array(input_ids)
-        images = self.encode_images(pixel_values, image_position_ids)
-        clips = self.encode_audio(input_features, input_features_mask)
         config = self._config
-        kinds = {
+        kinds: dict[str, tuple[int, Sequence[mx.array]]] = {
             "image": (config.image_token_id, images),
             "audio": (config.audio_token_id, clips),
             "video": (config.video_token_id, []),

@@ -8,6 +8,7 @@ last chunk only the last row goes through them.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from itertools import pairwise
 
 import mlx.core as mx
 
@@ -16,7 +17,7 @@ from gemma4_mlx.errors import UsageError
 from gemma4_mlx.events import PromptProgress
 from gemma4_mlx.inputs import ModelInputs
 from gemma4_mlx.limits import CHUNK_POSITIONS
-from gemma4_mlx.model import Gemma4
+from gemma4_mlx.model import Gemma4, Prompt
 from gemma4_mlx.splice import Span, slot_runs
 
 
@@ -48,6 +49,12 @@ def plan_chunks(length: int, uncut: Sequence[Span], size: int = CHUNK_POSITIONS)
         chunks.append((start, stop))
         start = stop
     return chunks
+
+
+def cut_chunks(chunks: Sequence[Span], places: Sequence[int]) -> list[Span]:
+    """The same chunks, but one begins at each of the places, which must not be in a picture."""
+    edges = sorted({edge for chunk in chunks for edge in chunk}.union(places))
+    return list(pairwise(edges))
 
 
 def prefill(
@@ -86,10 +93,32 @@ def prefill(
         model.release_towers()
     ids = inputs.input_ids
     del inputs, arrays
-    length = ids.shape[1]
-    chunks = plan_chunks(length, slot_runs(ids, model.config.image_token_id), chunk)
+    chunks = plan_chunks(ids.shape[1], slot_runs(ids, model.config.image_token_id), chunk)
+    return (yield from read_chunks(model, prompt, cache, chunks))
+
+
+def read_chunks(
+    model: Gemma4, prompt: Prompt, cache: Sequence[KVCache], chunks: Sequence[Span]
+) -> Generator[PromptProgress, None, mx.array]:
+    """Read what is embedded into the cache, behind what it holds.
+
+    Args:
+        model: to read with.
+        prompt: positions that follow on those in the cache.
+        cache: from `model.make_cache()`.
+        chunks: spans of the prompt from `plan_chunks`.
+
+    Yields:
+        How far the conversation is read, after each chunk but the last: there the cache holds
+        exactly so much.
+
+    Returns:
+        Logits of the last position, float32 [1, V], not yet evaluated.
+    """
+    before = cache[0].offset
+    total = before + chunks[-1][1]
     for start, stop in chunks[:-1]:
         model.forward(prompt.rows(start, stop), cache, last_row_only=True)
         mx.eval([one.state for one in cache])
-        yield PromptProgress(stop, length)
+        yield PromptProgress(before + stop, total)
     return model.forward(prompt.rows(*chunks[-1]), cache, last_row_only=True)[:, -1]

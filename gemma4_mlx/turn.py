@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -11,15 +12,24 @@ import mlx.core as mx
 
 from gemma4_mlx.channels import ChannelReader
 from gemma4_mlx.errors import ContextFullError, EngineError, UsageError
-from gemma4_mlx.events import Event, Finished, FinishReason, PromptProgress, Timings, Usage
+from gemma4_mlx.events import (
+    Event,
+    Finished,
+    FinishReason,
+    MediaReceipt,
+    PromptProgress,
+    Timings,
+    Usage,
+)
 from gemma4_mlx.generate import generate_tokens
 from gemma4_mlx.inputs import ModelInputs
+from gemma4_mlx.kv_format import KVFormat
 from gemma4_mlx.loop_guard import LoopGuard
-from gemma4_mlx.memory import Choice, plan_turn, require_room
+from gemma4_mlx.memory import Plan, plan_turn, require_room
 from gemma4_mlx.messages import ImageTokens, Message
 from gemma4_mlx.model import Gemma4
 from gemma4_mlx.sampling import Sampler, SamplingOptions, SamplingParams
-from gemma4_mlx.tokenizer import ControlIds
+from gemma4_mlx.tokenizer import ControlIds, Tokenizer
 
 if TYPE_CHECKING:
     from gemma4_mlx.processing import Processor
@@ -76,33 +86,98 @@ def stream(
         MessageError, AttachmentError, TokenizerError: the conversation cannot be used.
         EngineError: it was continued on another thread than it was begun on.
     """
-    started_s = perf_counter()
-    if max_tokens < 1:
-        raise UsageError(f"max_tokens {max_tokens!r}: expected a whole number above 0")
-    asked: dict[str, Any] = {name: options.pop(name) for name in _PROMPT if name in options}
-    params = SamplingParams.from_generation_config(model.generation_config, **options)
-    inputs = processor(messages, **asked)
-    prompt = inputs.input_ids[0].tolist()
-    room = min(max_tokens, _room(len(prompt), model.config.context_length))
-    choice = _choice(model, inputs, room)
-    yield from inputs.media
-    stop_ids = _stop_ids(model.generation_config, processor.tokenizer.control)
-    mx.reset_peak_memory()
-    meter = _Meter(started_s, len(prompt))
+    turn, inputs = prepare_turn(model, processor, messages, max_tokens=max_tokens, options=options)
+    media = inputs.media
+    plan = plan_answer(model, media, new=len(turn.prompt), context=turn.context)
     tokens = generate_tokens(
         model,
         inputs,
-        sampler=Sampler(params, banned=_banned_ids(model)),
-        stop_ids=stop_ids,
-        max_tokens=room,
-        choice=choice,
+        sampler=turn.sampler,
+        stop_ids=turn.stop_ids,
+        max_tokens=turn.max_tokens,
+        choice=plan and plan.choice,
     )
     del inputs  # the pixels: whoever reads the prompt lets go of them when they are encoded
-    reader = ChannelReader(processor.tokenizer, prompt=prompt)
-    reason = yield from _read(
-        meter.watch(_on_one_thread(tokens)), reader, stop_ids, should_stop or _never
+    yield from turn.tell(tokens, media, should_stop=should_stop)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A turn that is ready to be run, however its tokens are made.
+
+    Attributes:
+        tokenizer: of the model.
+        started_s: when it was asked for.
+        prompt: token ids.
+        sampler: chooses a token.
+        stop_ids: ids after which to end.
+        max_tokens: how many to write at most; all of them have room.
+    """
+
+    tokenizer: Tokenizer
+    started_s: float
+    prompt: Sequence[int]
+    sampler: Sampler
+    stop_ids: frozenset[int]
+    max_tokens: int
+
+    @property
+    def context(self) -> int:
+        """Positions that there may be at its end."""
+        return len(self.prompt) + self.max_tokens
+
+    def tell(
+        self,
+        steps: Iterator[int | PromptProgress],
+        media: Sequence[MediaReceipt],
+        *,
+        reused: int = 0,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Iterator[Event]:
+        """Run it and tell what happens; see `stream`.
+
+        Args:
+            steps: what `generate_tokens` yields.
+            media: receipts of what is attached.
+            reused: positions of the prompt that need not be read.
+            should_stop: see `stream`.
+        """
+        yield from media
+        mx.reset_peak_memory()
+        meter = _Meter(self.started_s, len(self.prompt), reused)
+        reader = ChannelReader(self.tokenizer, prompt=self.prompt)
+        reason = yield from _read(
+            meter.watch(_on_one_thread(steps)), reader, self.stop_ids, should_stop or _never
+        )
+        yield Finished(reason, meter.usage(), meter.timings(), mx.get_peak_memory())
+
+
+def prepare_turn(
+    model: Gemma4,
+    processor: Processor,
+    messages: Sequence[Message | Mapping[str, Any]],
+    *,
+    max_tokens: int,
+    options: TurnOptions,
+) -> tuple[Turn, ModelInputs]:
+    """Check what was asked for and make the prompt; see `stream` for arguments and errors."""
+    started_s = perf_counter()
+    if max_tokens < 1:
+        raise UsageError(f"max_tokens {max_tokens!r}: expected a whole number above 0")
+    chosen: dict[str, Any] = {**options}
+    asked = {name: chosen.pop(name) for name in _PROMPT if name in chosen}
+    params = SamplingParams.from_generation_config(model.generation_config, **chosen)
+    inputs = processor(messages, **asked)
+    prompt = inputs.input_ids[0].tolist()
+    turn = Turn(
+        tokenizer=processor.tokenizer,
+        started_s=started_s,
+        prompt=prompt,
+        sampler=Sampler(params, banned=_banned_ids(model)),
+        stop_ids=_stop_ids(model.generation_config, processor.tokenizer.control),
+        max_tokens=min(max_tokens, _room(len(prompt), model.config.context_length)),
     )
-    yield Finished(reason, meter.usage(), meter.timings(), mx.get_peak_memory())
+    return turn, inputs
 
 
 _PROMPT = tuple(PromptOptions.__annotations__)
@@ -161,25 +236,40 @@ def _room(prompt_tokens: int, context_length: int) -> int:
     return context_length - prompt_tokens
 
 
-def _choice(model: Gemma4, inputs: ModelInputs, answer_tokens: int) -> Choice:
-    """How to run the turn so that it fits.
+def plan_answer(
+    model: Gemma4,
+    media: Sequence[MediaReceipt],
+    *,
+    new: int,
+    context: int,
+    kv: KVFormat | None = None,
+) -> Plan | None:
+    """How to run a turn so that it fits; None for a model without a plan.
+
+    Args:
+        model: with the plan that it was loaded by.
+        media: what is attached to the positions that are read.
+        new: how many positions those are.
+        context: how many there may be at the end.
+        kv: how keys and values are kept already; None leaves it to the plan.
 
     Raises:
-        MemoryLimitError: it does not.
+        MemoryLimitError: it does not fit.
     """
     if model.plan is None:
-        return Choice()
-    new = inputs.input_ids.shape[1]
-    pictures = [receipt.rows for receipt in inputs.media if receipt.kind == "image"]
+        return None
+    loaded = model.plan
+    if kv is not None:
+        loaded = replace(loaded, demand=replace(loaded.demand, kv=kv))
     plan = plan_turn(
-        model.plan,
-        context=new + answer_tokens,
+        loaded,
+        context=context,
         new=new,
-        image_tokens=max(pictures, default=0),
-        hears=inputs.input_features is not None,
+        image_tokens=max((each.rows for each in media if each.kind == "image"), default=0),
+        hears=any(each.kind == "audio" for each in media),
     )
     require_room(plan)
-    return plan.choice
+    return plan
 
 
 def _stop_ids(generation_config: Mapping[str, Any], control: ControlIds) -> frozenset[int]:
@@ -208,16 +298,17 @@ def _never() -> bool:
 class _Meter:
     """Counts and times one turn; the prompt counts as read when the first token is there."""
 
-    def __init__(self, started_s: float, prompt_tokens: int) -> None:
+    def __init__(self, started_s: float, prompt_tokens: int, reused_tokens: int) -> None:
         self._started_s = started_s
         self._prompt_tokens = prompt_tokens
+        self._reused_tokens = reused_tokens
         self._read_from_s = self._first_s = self._last_s = perf_counter()
         self._tokens = 0
 
     def watch(self, steps: Iterator[int | PromptProgress]) -> Iterator[int | PromptProgress]:
         """Pass the steps on, framed by the prompt's beginning and end."""
         total = self._prompt_tokens
-        yield PromptProgress(0, total)
+        yield PromptProgress(self._reused_tokens, total)
         for step in steps:
             if not isinstance(step, PromptProgress):
                 self._last_s = perf_counter()
@@ -229,15 +320,16 @@ class _Meter:
 
     def usage(self) -> Usage:
         """Tokens; the one that ended the turn is among those written."""
-        return Usage(prompt_tokens=self._prompt_tokens, completion_tokens=self._tokens)
+        return Usage(self._prompt_tokens, self._reused_tokens, self._tokens)
 
     def timings(self) -> Timings:
         """Rates are 0 where nothing was read or written that could be timed."""
         if not self._tokens:
             return Timings()
+        read = self._prompt_tokens - self._reused_tokens
         return Timings(
             first_token_s=self._first_s - self._started_s,
-            prefill_tokens_per_s=_rate(self._prompt_tokens, self._first_s - self._read_from_s),
+            prefill_tokens_per_s=_rate(read, self._first_s - self._read_from_s),
             decode_tokens_per_s=_rate(self._tokens - 1, self._last_s - self._first_s),
         )
 
