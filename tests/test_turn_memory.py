@@ -59,8 +59,8 @@ def test_pain_22_a_prompt_is_read_in_the_pieces_that_were_planned(small):
 
 def test_pain_22_a_turn_that_does_not_fit_is_refused_before_it_is_read(small):
     model, processor = small
-    model.plan = replace(model.plan, machine=Machine(10**8, 10**8, item_bytes=4))
-    with pytest.raises(MemoryLimitError, match=r"the model takes 0.\d\d GB, this machine has 0.10"):
+    model.plan = replace(model.plan, machine=Machine(5 * 10**7, 5 * 10**7, item_bytes=4))
+    with pytest.raises(MemoryLimitError, match=r"the model takes 0.\d\d GB, this machine has 0.05"):
         told(model, processor, LONG)
 
 
@@ -82,10 +82,10 @@ def test_towers_are_let_go_of_where_the_plan_says_so(pocket, tmp_path, monkeypat
 
 
 def test_pain_22_ask_ends_with_4_where_the_model_does_not_fit(monkeypatch):
-    tiny = Machine(10**8, 10**8, item_bytes=4)
+    tiny = Machine(5 * 10**7, 5 * 10**7, item_bytes=4)
     monkeypatch.setattr(loading, "this_machine", lambda info: tiny)
     done = CliRunner().invoke(main, ["ask", "Who are you?"])
     assert done.exit_code == 4
     assert done.stdout == ""
-    assert "this machine has 0.10 GB to use" in done.stderr
+    assert "this machine has 0.05 GB to use" in done.stderr
     assert "gemma4 plan" in done.stderr

@@ -2,9 +2,10 @@
 
 Of a Mac's memory Metal recommends to use a part, the rest being for the system and other
 programs. Where MLX runs it says which (`mx.device_info`). For a Mac that is somewhere else the
-planner takes two thirds up to 32 GiB and three quarters above, which is the least that macOS
-versions have been reported to recommend. On Linux an eighth is left to the system, or what a
-control group (a container's limit) leaves, whichever is less.
+planner takes two thirds below 36 GiB and three quarters from there on, which is the least that
+macOS versions have been reported to recommend. Python and its libraries come on top: theirs is no
+memory of the GPU. On Linux an eighth is left to the system, of all memory or of what a control
+group (a container's limit) allows.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from gemma4_mlx.errors import UsageError
 GIB = 1024**3
 
 _LARGE_BYTES = 36 * GIB
+_BESIDE_BYTES = 400_000_000  # of Python, its libraries and a tokenizer
 _CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
@@ -68,8 +70,8 @@ def mac(ram_gib: float) -> Machine:
     ram_bytes = int(ram_gib * GIB)
     share = (3, 4) if ram_bytes >= _LARGE_BYTES else (2, 3)
     usable_bytes = ram_bytes * share[0] // share[1]
-    # Metal's largest buffer has been about half to all of what it recommends to use.
-    return Machine(ram_bytes, usable_bytes, usable_bytes // 2, f"a Mac with {ram_gib:g} GB")
+    # Metal's largest buffer has been half of what it recommends to use, or more.
+    return _metal(ram_bytes, usable_bytes, usable_bytes // 2, f"a Mac with {ram_gib:g} GB")
 
 
 def this_machine(device_info: Mapping[str, Any] | None = None) -> Machine:
@@ -85,15 +87,15 @@ def this_machine(device_info: Mapping[str, Any] | None = None) -> Machine:
     ram_bytes = info.get("memory_size") or _ram_bytes()
     recommended = info.get("max_recommended_working_set_size")
     if recommended:
-        return Machine(
-            ram_bytes,
-            min(recommended, ram_bytes),
-            info.get("max_buffer_length"),
-            str(info.get("device_name", "this Mac")),
-        )
+        name = str(info.get("device_name", "this Mac"))
+        return _metal(ram_bytes, recommended, info.get("max_buffer_length"), name)
     if sys.platform == "darwin":
         return mac(ram_bytes / GIB)
     return Machine(ram_bytes, ram_bytes - ram_bytes // 8, None, "this machine", item_bytes=4)
+
+
+def _metal(ram_bytes: int, gpu_bytes: int, buffer_bytes: int | None, name: str) -> Machine:
+    return Machine(ram_bytes, min(gpu_bytes + _BESIDE_BYTES, ram_bytes), buffer_bytes, name)
 
 
 def _ram_bytes() -> int:

@@ -16,6 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from gemma4_mlx.memory.plan import TOKEN_BYTES
 from tests.bench.processes import python
 
 FIRST_ID, BEHIND_LAST_ID = 300, 1000  # text ids of any vocabulary
@@ -58,6 +59,7 @@ print(json.dumps({
     "anonymous": int(status["RssAnon"].split()[0]) * 1024,
     "most": int(status["VmHWM"].split()[0]) * 1024,
     "lines": {line.key: line.nbytes for line in plan.lines},
+    "vocabulary": model.config.text_config.vocab_size,
 }))
 """
 
@@ -67,7 +69,8 @@ def measured(model: Path, table: str, ids: list[int], count: int) -> dict:
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
         sys.exit(f"error: the turn with a {table} table ended with {done.returncode}")
-    return json.loads(done.stdout.splitlines()[-1])
+    tokenizer = json.loads((model / "tokenizer.json").read_text(encoding="utf-8"))
+    return json.loads(done.stdout.splitlines()[-1]) | {"tokens": len(tokenizer["model"]["vocab"])}
 
 
 def rows(said: dict) -> list[tuple[str, int, int]]:
@@ -76,7 +79,8 @@ def rows(said: dict) -> list[tuple[str, int, int]]:
     kv = sum(nbytes for key, nbytes in lines.items() if key.startswith("kv_"))
     work = lines.get("reading", 0)
     held = sum(nbytes for key, nbytes in lines.items() if key not in HELD)
-    whole = sum(lines.values())
+    # A checkpoint of random weights has the tokenizer of the bundled model, of few tokens.
+    whole = sum(lines.values()) - TOKEN_BYTES * (said["vocabulary"] - said["tokens"])
     return [
         ("weights", held - kv - work, said["weights"]),
         ("keys and values", kv, said["caches"]),

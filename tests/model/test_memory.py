@@ -291,14 +291,15 @@ def test_each_concession_takes_no_more_than_the_one_before(variant):
 @pytest.mark.parametrize(
     ("variant", "gib", "context", "expected"),
     [
-        ("E2B", 8, 16384, ("fits", "mapped", False, 2048, None)),
+        ("E2B", 8, 65536, ("fits", "mapped", False, 2048, None)),
         ("E2B", 16, 8192, ("fits", "resident", False, 2048, None)),
-        ("E4B", 8, 8192, ("fits", "mapped", False, 512, None)),
+        ("E4B", 8, 8192, ("fits", "mapped", False, 1024, None)),
         ("E4B", 16, 131072, ("fits", "resident", False, 2048, None)),
         ("26B-A4B", 16, 4096, ("too big", "resident", True, 256, None)),
         ("26B-A4B", 32, 8192, ("fits", "resident", False, 2048, None)),
-        ("31B", 32, 8192, ("tight", "resident", True, 2048, None)),
-        ("26B-A4B", 24, 4096, ("tight", "resident", True, 128, 8)),
+        ("31B", 32, 16384, ("tight", "resident", True, 1024, None)),
+        ("26B-A4B", 24, 4096, ("tight", "resident", True, 1024, None)),
+        ("31B", 32, 40960, ("tight", "resident", True, 128, 8)),
         ("31B", 32, 49152, ("tight", "resident", True, 128, 4)),
         ("31B", 64, 65536, ("fits", "resident", False, 2048, None)),
     ],
@@ -374,7 +375,7 @@ def test_loading_goes_down_to_a_short_conversation_before_it_refuses():
     plan = plan_loading(config, weights, Machine(64 * GIB, room))
     assert plan.context == 512 < usual.context
     assert not plan.demand.image_tokens
-    with pytest.raises(MemoryLimitError, match=r"takes \d+.\d\d GB, a Mac with 16 GB has 11.45"):
+    with pytest.raises(MemoryLimitError, match=r"takes \d+.\d\d GB, a Mac with 16 GB has 11.85"):
         plan_loading(config, weights, mac(16))
 
 
