@@ -30,7 +30,7 @@ SHRINKS = (0.93, 0.85)
 REFITS = 2
 """How often scale and bias are fitted to the codes, and the codes to them."""
 
-_BLOCK_VALUES = 1 << 16
+_BLOCK_VALUES = 1 << 17
 _TINY = np.float32(1e-30)
 _MOST_BITS = 6
 """Above that a narrower range gains nothing."""
@@ -63,12 +63,23 @@ def pack_rows(
         return Packed(weight, scales, None)
     if not search:
         return Packed(weight, scales, biases[0])
-    found = _Search(rows, packed, importance, shrinks)
-    found.run(float32_of(scales), float32_of(biases[0]))
+    groups = stored(rows).reshape(rows.shape[0], -1, packed.group_size)
+    weights = None if importance is None else float32_of(importance).reshape(groups.shape[1:])
+    tried = shrinks if packed.bits <= _MOST_BITS else None
+    codes = np.empty(groups.shape, np.uint8)
+    found = float32_of(scales).copy(), float32_of(biases[0]).copy()
+
+    def search_block(at: slice) -> None:
+        block = _Block(widened(groups[at]), weights, 2**packed.bits - 1, rows.dtype)
+        found[0][at], found[1][at] = block.search(found[0][at], found[1][at], tried)
+        codes[at] = block.codes
+
+    step = max(1, _BLOCK_VALUES // rows.shape[1])
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(search_block, (slice(at, at + step) for at in range(0, len(codes), step))))
     return Packed(
-        mx.array(packed_codes(found.codes.reshape(rows.shape), packed.bits)),
-        mx.array(found.scales).astype(rows.dtype),
-        mx.array(found.biases).astype(rows.dtype),
+        mx.array(packed_codes(codes.reshape(rows.shape), packed.bits)),
+        *(mx.array(values).astype(rows.dtype) for values in found),
     )
 
 
@@ -85,83 +96,72 @@ class _Fit(NamedTuple):
         return _Fit(*(np.where(is_better, b, a) for a, b in zip(self, other, strict=True)))
 
 
-class _Search:
-    """Codes, scales and biases of all rows, found block by block.
+class _Block:
+    """Some rows, as groups, and the codes that they have for the moment.
+
+    Args:
+        groups: float32 [R, G, group_size].
+        weights: of their columns, [G, group_size]; None if all count the same.
+        top: the largest code.
+        dtype: that scales and biases are stored in.
 
     Attributes:
-        codes: uint8 [R, G, group_size].
-        scales, biases: float32 [R, G], values that the rows' dtype holds.
+        codes: of the groups, whole numbers in float32.
     """
 
     def __init__(
-        self,
-        rows: mx.array,
-        packed: PackedFormat,
-        importance: mx.array | None,
-        shrinks: tuple[float, ...],
+        self, groups: np.ndarray, weights: np.ndarray | None, top: int, dtype: mx.Dtype
     ) -> None:
-        shape = (rows.shape[0], rows.shape[1] // packed.group_size, packed.group_size)
-        self._groups = stored(rows).reshape(shape)
-        self._dtype, self._shrinks = rows.dtype, shrinks
-        self._top = 2**packed.bits - 1
-        self._has_ranges = packed.bits <= _MOST_BITS
-        weights = np.ones(rows.shape[1], np.float32)
-        weights = weights if importance is None else float32_of(importance)
-        self._weights = weights.reshape(shape[1:])
-        self._is_weighted = importance is not None
-        self.codes = np.empty(shape, np.uint8)
-        self.scales, self.biases = np.empty(shape[:2], np.float32), np.empty(shape[:2], np.float32)
+        self._groups, self._top, self._dtype = groups, top, dtype
+        self._is_weighted = weights is not None
+        self._weights = np.ones(groups.shape[1:], np.float32) if weights is None else weights
+        self.codes = np.empty_like(groups)
+        self._miss = np.empty_like(groups)  # by how many steps the codes do
 
-    def run(self, scales: np.ndarray, biases: np.ndarray) -> None:
-        """Search from the scales and biases [R, G] that plain rounding has."""
-        step = max(1, _BLOCK_VALUES // self.codes[0].size)
-        blocks = [slice(start, start + step) for start in range(0, len(self.codes), step)]
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(lambda block: self._block(block, scales[block], biases[block]), blocks))
-
-    def _block(self, block: slice, scales: np.ndarray, biases: np.ndarray) -> None:
-        groups = widened(self._groups[block])
-        if self._has_ranges:
-            scales, biases = self._best(groups, scales, biases)
-        self.scales[block], self.biases[block] = scales, biases
-        self.codes[block], _ = self._nearest(groups, scales, biases)
-
-    def _best(
-        self, groups: np.ndarray, scales: np.ndarray, biases: np.ndarray
+    def search(
+        self, scales: np.ndarray, biases: np.ndarray, shrinks: tuple[float, ...] | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Scales and biases of the least error found, from those of plain rounding."""
-        best = self._fit(groups, scales, biases)
-        low, high = groups.min(axis=-1), groups.max(axis=-1)
-        for share in self._shrinks:
-            best = best.or_better(self._fit(groups, (high - low) * share / self._top, low * share))
-        for _ in range(REFITS):
-            best = best.or_better(self._fit(groups, *self._refitted(groups, best)))
-        return best.scales, best.biases
+        """Scales and biases of the least error found, and their codes.
 
-    def _nearest(
-        self, groups: np.ndarray, scales: np.ndarray, biases: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The nearest codes, and by how many steps they miss; both float32 [R, G, group_size]."""
-        exact = groups - biases[..., None]
-        exact *= (1 / scales)[..., None]
-        codes = np.rint(exact)
-        np.clip(codes, 0, self._top, out=codes)
-        return codes, np.subtract(codes, exact, out=exact)
+        Args:
+            scales: those of plain rounding, [R, G].
+            biases: the same.
+            shrinks: to try; None keeps the scales and biases, and takes the nearest codes.
+        """
+        if shrinks is not None:
+            best = self._fit(scales, biases)
+            low, high = self._groups.min(axis=-1), self._groups.max(axis=-1)
+            for share in shrinks:
+                best = best.or_better(self._fit((high - low) * share / self._top, low * share))
+            for _ in range(REFITS):
+                best = best.or_better(self._fit(*self._refitted(best)))
+            scales, biases = best.scales, best.biases
+        self._take_nearest(scales, biases)
+        return scales, biases
 
-    def _fit(self, groups: np.ndarray, scales: np.ndarray, biases: np.ndarray) -> _Fit:
+    def _take_nearest(self, scales: np.ndarray, biases: np.ndarray) -> None:
+        np.subtract(self._groups, biases[..., None], out=self._miss)
+        self._miss *= (1 / scales)[..., None]
+        np.rint(self._miss, out=self.codes)
+        np.clip(self.codes, 0, self._top, out=self.codes)
+        np.subtract(self.codes, self._miss, out=self._miss)
+
+    def _fit(self, scales: np.ndarray, biases: np.ndarray) -> _Fit:
         scales, biases = rounded(scales, self._dtype), rounded(biases, self._dtype)
         # A scale that is nothing, of a group whose values are all the same, cannot be divided by.
-        usable = np.where(np.abs(scales) > _TINY, scales, 1)
-        _, miss = self._nearest(groups, usable, biases)
-        return _Fit(usable, biases, np.vecdot(self._weighted(miss), miss) * usable**2)
+        scales = np.where(np.abs(scales) > _TINY, scales, 1)
+        self._take_nearest(scales, biases)
+        error = np.vecdot(self._weighted(self._miss), self._miss) * scales**2
+        return _Fit(scales, biases, error)
 
-    def _refitted(self, groups: np.ndarray, fit: _Fit) -> tuple[np.ndarray, np.ndarray]:
+    def _refitted(self, fit: _Fit) -> tuple[np.ndarray, np.ndarray]:
         """Scale and bias of the least squared error for the codes that a fit has.
 
         By how much a code misses is regressed on the code itself: the slope is what the scale
         is off, the intercept what the bias is.
         """
-        codes, miss = self._nearest(groups, fit.scales, fit.biases)
+        self._take_nearest(fit.scales, fit.biases)
+        codes, miss = self.codes, self._miss
         total = np.maximum(self._weights.sum(axis=-1), _TINY)
         mean_code = np.vecdot(codes, self._weights) / total
         mean_miss = np.vecdot(miss, self._weights) / total
