@@ -57,6 +57,8 @@ def plan(model: str | None, table: bool, as_json: bool, **options: Any) -> None:
     fetched: what is not on this disk is planned from its published config.
     """
     if table:
+        if model or as_json or any(options[name] for name in ("context", "ram", "image_tokens")):
+            raise click.UsageError("--table stands alone; it knows no option but --recipe.")
         click.echo("\n".join(_table(options["recipe"])))
         return
     if model is None:

@@ -7,18 +7,14 @@ plan        the sum, and the verdict
 planner     finds a way to run a model that fits
 published   the published models, known without a network
 advice      what would fit instead
+admission   what does not fit is refused
 """
 
+from gemma4_mlx.memory.admission import plan_loading, require_room
 from gemma4_mlx.memory.advice import advice, variant_plan
 from gemma4_mlx.memory.machine import GIB, Machine, mac, this_machine
 from gemma4_mlx.memory.plan import Choice, Demand, Line, Plan, Verdict
-from gemma4_mlx.memory.planner import (
-    largest_context,
-    plan_loading,
-    plan_model,
-    plan_turn,
-    require_room,
-)
+from gemma4_mlx.memory.planner import largest_context, plan_model, plan_turn
 from gemma4_mlx.memory.published import PUBLISHED, find_published, published_config
 from gemma4_mlx.memory.weights import Weights, checkpoint_weights, planned_weights
 

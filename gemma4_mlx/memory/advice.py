@@ -18,11 +18,11 @@ def advice(plan: Plan) -> str:
         return ""
     longest = largest_context(plan)
     if longest:
-        return f"it fits with a context of {longest} positions: --context {longest}"
+        return f"a conversation of up to {longest} tokens fits"
     plain = replace(plan, demand=replace(plan.demand, image_tokens=0, hears=False))
     longest = largest_context(plain)
     if longest:
-        return f"it fits without pictures and clips, with a context of {longest} positions"
+        return f"without pictures and clips a conversation of up to {longest} tokens fits"
     smaller = largest_variant(plan.machine, plan.total_bytes)
     if smaller is None:
         return "no published variant fits this machine"

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from gemma4_mlx.config import ModelConfig
-from gemma4_mlx.errors import MemoryLimitError, UsageError
+from gemma4_mlx.errors import UsageError
 from gemma4_mlx.kv_format import KV_BITS, ROW_STEP, KVFormat
 from gemma4_mlx.memory.machine import Machine
 from gemma4_mlx.memory.plan import Choice, Demand, Plan, Verdict, can_pack
@@ -53,24 +53,6 @@ def plan_model(
     """
     settled = _settled(config, demand or Demand())
     return _chosen(Plan(config, weights, machine, settled, Choice()))
-
-
-def plan_loading(
-    config: ModelConfig, weights: Weights, machine: Machine, demand: Demand | None = None
-) -> Plan:
-    """How to load a model, for a conversation as long as there is room for.
-
-    Raises:
-        MemoryLimitError: not even a short conversation without pictures and clips fits.
-    """
-    demand = demand or Demand()
-    plan = plan_model(config, weights, machine, demand)
-    if plan.verdict != "too big":
-        return plan
-    least = replace(demand, context=min(512, config.context_length), image_tokens=0, hears=False)
-    plan = plan_model(config, weights, machine, least)
-    require_room(plan)
-    return plan
 
 
 def plan_turn(
@@ -123,18 +105,6 @@ def largest_context(plan: Plan, verdict: Verdict = "tight") -> int:
         middle = (low + high) // 2
         low, high = (middle, high) if suits(middle * ROW_STEP) else (low, middle)
     return low * ROW_STEP
-
-
-def require_room(plan: Plan) -> None:
-    """Raise `MemoryLimitError`, with the sum, if a plan does not fit."""
-    if plan.verdict != "too big":
-        return
-    total, limit = plan.total_bytes / 1e9, plan.limit_bytes / 1e9
-    parts = " + ".join(f"{line.nbytes / 1e9:.2f} {line.key}" for line in plan.lines)
-    raise MemoryLimitError(
-        f"the model takes {total:.2f} GB, {plan.machine.name} has {limit:.2f} GB to use: {parts}",
-        "take a smaller model, or one with fewer bits: `gemma4 plan` says what fits",
-    )
 
 
 def _chosen(plan: Plan) -> Plan:

@@ -92,6 +92,7 @@ def test_this_machine_is_meant_unless_told():
         (["E2B", "--recipe", "odd"], "there is no recipe 'odd'", 2),
         (["nobody/has-this"], "no model 'nobody/has-this'", 3),
         ([], "Missing argument 'MODEL'", 2),
+        (["E2B", "--table"], "--table stands alone", 2),
     ],
 )
 def test_what_cannot_be_planned(arguments, said, exit_code):

@@ -362,7 +362,7 @@ def test_pain_47_what_does_not_fit_names_what_does():
 def test_a_shorter_conversation_is_named_where_one_fits():
     plan = planned("31B", 32, 262144)
     longest = largest_context(plan)
-    assert memory.advice(plan).endswith(f"--context {longest}")
+    assert memory.advice(plan) == f"a conversation of up to {longest} tokens fits"
     assert planned("31B", 32, longest).verdict == "tight"
     assert planned("31B", 32, longest + 256).verdict == "too big"
 
@@ -375,8 +375,11 @@ def test_loading_goes_down_to_a_short_conversation_before_it_refuses():
     plan = plan_loading(config, weights, Machine(64 * GIB, room))
     assert plan.context == 512 < usual.context
     assert not plan.demand.image_tokens
-    with pytest.raises(MemoryLimitError, match=r"takes \d+.\d\d GB, a Mac with 16 GB has 11.85"):
+    with pytest.raises(
+        MemoryLimitError, match=r"takes \d+.\d\d GB, a Mac with 16 GB has 11.85"
+    ) as e:
         plan_loading(config, weights, mac(16))
+    assert e.value.hint.startswith("use E4B: ")
 
 
 def test_a_turn_takes_what_its_own_prompt_needs():
