@@ -29,7 +29,9 @@ _GROUP_SIZE = 64
     help="A text by which the weights are told that matter most; the source must fit in memory.",
 )
 @click.option(
-    "--search/--no-search", default=True, help="Search for better scales than plain rounding has."
+    "--search/--no-search",
+    default=False,
+    help="Search for better scales than plain rounding has; several times slower.",
 )
 @click.option("--card/--no-card", default=True, help="Measure the result against its source.")
 @click.option("--card-only", is_flag=True, help="Measure a checkpoint that was made before.")
@@ -115,3 +117,7 @@ def _say(report: ConversionReport) -> None:
         f"{report.dest}: {sized(report.written_bytes)}, "
         f"{report.bits_per_weight:.2f} bits per weight, recipe {report.recipe}"
     )
+
+
+if __name__ == "__main__":
+    convert()

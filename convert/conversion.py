@@ -50,7 +50,8 @@ class Settings:
     Attributes:
         recipe: None takes the one that fits the source.
         revision: of the hub's checkpoint; None for the newest.
-        search: whether scales and biases are searched for, or taken from `mx.quantize`.
+        search: whether scales and biases are searched for, or taken from `mx.quantize`; takes
+            several times as long.
         calibration: a text by which weights are told that matter most; None takes all alike.
         card: whether the result is measured against its source, where both fit into memory.
         force: whether what another command left unfinished at DEST may be thrown away.
@@ -58,7 +59,7 @@ class Settings:
 
     recipe: Recipe | None = None
     revision: str | None = None
-    search: bool = True
+    search: bool = False
     calibration: Path | None = None
     card: bool = True
     force: bool = False

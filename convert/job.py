@@ -53,12 +53,12 @@ class Job:
             UsageError: DEST exists.
             ConversionError: another run is at it, or nothing can be written there.
         """
+        _refuse_existing(dest)
         self.dest = dest
         self._partial = dest.with_name(dest.name + ".partial")
         self.folder = self._partial / dest.name
         self.finished: dict[str, Finished] = {}
         self._journal: int | None = None
-        _refuse_existing(dest)
         try:
             self._lock = self._locked()
         except OSError as error:
@@ -80,22 +80,22 @@ class Job:
         identity = json.loads(json.dumps(identity))
         path = self._partial / _JOURNAL
         lines = _lines(path)
-        if not lines[1:] or lines[0] == identity:
-            lines = [identity, *lines[1:]]
-        elif not force:
+        if lines[1:] and lines[0] != identity and not force:
             changed = ", ".join(key for key in identity if lines[0].get(key) != identity[key])
             raise ConversionError(
                 f"{self._partial} holds the beginning of another conversion: other {changed}",
                 "run that command again to finish it, or give --force to throw it away",
             )
-        else:
+        if not lines[1:] or lines[0] != identity:
             shutil.rmtree(self.folder, ignore_errors=True)
             lines = [identity]
         self.folder.mkdir(exist_ok=True)
         for line in lines[1:]:
             self.finished[line["tensor"]] = _finished(line)
         # Written anew, because the last line may be half of one.
-        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        whole = path.with_suffix(".new")
+        whole.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        whole.replace(path)
         self._journal = os.open(path, os.O_WRONLY | os.O_APPEND)
 
     @property

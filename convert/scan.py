@@ -7,7 +7,6 @@ each is a whole number from -8 to 7 times one step. Zeros alone say nothing abou
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -16,14 +15,13 @@ import numpy as np
 
 from convert.lattice import share_exact
 from convert.progress import OnStep, Step
-from convert.source import Source, SourceTensor, as_rows
+from convert.source import Source, SourceTensor, as_rows, reading_threads
 from gemma4_mlx.errors import WeightsError
 
 ON_LATTICE = 0.99
 """Share of exact blocks from which a tensor counts as standing on the lattice."""
 
 _NEARLY_ALL = 0.9
-_READERS = 2
 _CHUNK = 1 << 16  # values that are looked at at once, in the processor's nearest cache
 _SAMPLED_ROWS = 64
 _LISTED = 20
@@ -79,7 +77,7 @@ def check_finite(source: Source, on_step: OnStep) -> None:
     """
     problems = []
     done, total = 0, sum(tensor.nbytes for tensor in source.tensors.values())
-    with ThreadPoolExecutor(_READERS) as readers:
+    with reading_threads() as readers:
         found = readers.map(partial(_not_finite, source), source.tensors.values())
         for tensor, problem in zip(source.tensors.values(), found, strict=True):
             problems += [problem] if problem else []

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import mmap
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -28,6 +30,8 @@ BLOCK_BYTES = 8 * 1024**2
 """The most of a tensor that is worked on at once: little enough for the processor's caches."""
 
 Shape = tuple[int, ...]
+
+_READERS = 2
 
 _NUMPY: Mapping[str, type[np.generic]] = {"BF16": np.uint16, "F16": np.float16, "F32": np.float32}
 """How values of the dtypes that can be converted are held; NumPy knows no bf16, only its bits."""
@@ -130,6 +134,16 @@ class Source:
             mapped.madvise(mmap.MADV_SEQUENTIAL)
             self._maps[path] = mapped
         return self._maps[path]
+
+
+@contextmanager
+def reading_threads() -> Iterator[ThreadPoolExecutor]:
+    """Threads that read; an interruption does not wait for what they have not begun."""
+    threads = ThreadPoolExecutor(_READERS)
+    try:
+        yield threads
+    finally:
+        threads.shutdown(cancel_futures=True)
 
 
 def our_tensors(

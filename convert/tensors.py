@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from math import sqrt
 
 import numpy as np
@@ -13,11 +12,9 @@ from convert.packer import Packer, PackRows
 from convert.plan import Item, Plan
 from convert.progress import OnStep, Step
 from convert.quality import TensorQuality
-from convert.source import Source
+from convert.source import Source, reading_threads
 from convert.writer import Checksums, Writer, checksum
 from gemma4_mlx.errors import ConversionError
-
-_READERS = 2
 
 
 class TensorWork:
@@ -87,7 +84,7 @@ class TensorWork:
             )
 
         damaged = []
-        with ThreadPoolExecutor(_READERS) as readers:
+        with reading_threads() as readers:
             for item, wrong in zip(items, readers.map(is_damaged, items), strict=True):
                 damaged += [item] if wrong else []
                 done += item.nbytes

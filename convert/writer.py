@@ -78,6 +78,8 @@ class Writer:
         for _, written in self._waiting:
             written.result()
         try:
+            if self._flushing is not None:
+                self._flushing.result()
             for file in self._files.values():
                 os.fsync(file)
         except OSError as error:
@@ -119,9 +121,17 @@ class Writer:
 
     def _flush(self, file: int) -> None:
         """Now and then have the system write what it holds, beside us."""
-        if self._unflushed > _FLUSHED_BYTES and (self._flushing is None or self._flushing.done()):
-            self._unflushed = 0
-            self._flushing = self._flusher.submit(os.fsync, file)
+        if self._unflushed < _FLUSHED_BYTES:
+            return
+        if self._flushing is not None:
+            if not self._flushing.done():
+                return
+            try:
+                self._flushing.result()  # the system tells of a failure only once
+            except OSError as error:
+                raise _refused(self._folder, error) from None
+        self._unflushed = 0
+        self._flushing = self._flusher.submit(os.fsync, file)
 
 
 def checksum(folder: Path, part: Part) -> int:
@@ -135,6 +145,8 @@ def checksum(folder: Path, part: Part) -> int:
     try:
         file = os.open(path, os.O_RDONLY)
         try:
+            if hasattr(os, "posix_fadvise"):  # or what was just written would come from memory
+                os.posix_fadvise(file, part.start, part.nbytes, os.POSIX_FADV_DONTNEED)
             while offset < end:
                 data = os.pread(file, min(_READ_BYTES, end - offset), offset)
                 if not data:

@@ -39,7 +39,7 @@ convert(sys.argv[1], sys.argv[2], quantize=True, q_group_size=64, q_bits=4)
 
 @dataclass(frozen=True)
 class Figures:
-    """One run: seconds on the clock and of the processors, peaks of memory, bytes of its weights."""
+    """One run: seconds on the clock and of processors, peaks of memory, bytes of its weights."""
 
     program: str
     total_s: float
@@ -56,14 +56,15 @@ class Figures:
         )
 
 
-def commands(python: str | None, options: list[str]) -> dict[str, list[str]]:
+def commands(python: str | None, *, search: bool) -> dict[str, list[str]]:
     """By name; source and destination are appended."""
-    ours = [sys.executable, "-m", "gemma4_mlx.cli", "convert", "--no-card", *options]
-    plain = [*ours, "--recipe", "plain-4", "--no-search"]
-    found = {OURS: ours, f"{OURS}, plain-4 unsearched": plain}
+    ours = [sys.executable, "-m", "convert.cli", "--no-card"]
+    found = {OURS: ours, f"{OURS} --recipe plain-4": [*ours, "--recipe", "plain-4"]}
+    if search:
+        found[f"{OURS} --search"] = [*ours, "--search"]
     if python is not None:
-        found |= {"mlx_lm.convert (text alone)": [python, "-c", MLX_LM]}
-        found |= {"mlx_vlm.convert": [python, "-c", MLX_VLM]}
+        found["mlx_lm.convert (text alone)"] = [python, "-c", MLX_LM]
+        found["mlx_vlm.convert"] = [python, "-c", MLX_VLM]
     return found
 
 
@@ -109,6 +110,7 @@ def main() -> None:
     parser.add_argument("--source", type=Path, help="made by tests.bench.synthetic, stays there")
     parser.add_argument("--python", help="an interpreter that has mlx-lm and mlx-vlm")
     parser.add_argument("--runs", type=int, default=1, help="of each program, taking turns")
+    parser.add_argument("--search", action="store_true", help="measure that, too")
     parser.add_argument("--sparse", action="store_true", help="a source of zeros, without a disk")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
@@ -118,7 +120,7 @@ def main() -> None:
     runs: dict[str, list[Figures]] = {}
     print(f"{'':<32}{'seconds':>8}{'cpu s':>8}{'own GB':>9}{'file GB':>9}{'written':>9}")
     for _ in range(options.runs):
-        for name, command in commands(options.python, []).items():
+        for name, command in commands(options.python, search=options.search).items():
             dest = options.work / "result"
             runs.setdefault(name, []).append(measure(name, command, source, dest))
             print(f"{runs[name][-1].row()}  load {os.getloadavg()[0]:.1f}", flush=True)

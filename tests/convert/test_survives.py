@@ -315,6 +315,14 @@ def test_another_command_is_refused_unless_forced(pristine: Path, dest: Path):
     assert convert_checkpoint(pristine, dest, forced).recipe == "plain-8"
 
 
+def test_nothing_stays_of_a_run_that_came_to_nothing(pristine: Path, dest: Path):
+    kill(pristine, dest, "files", 0)
+    stray = dest.with_name("dest.partial") / "dest" / "model-00001-of-00009.safetensors"
+    stray.write_bytes(b"of another recipe")
+    resumed(pristine, dest)
+    assert stray.name not in contents(dest)
+
+
 def test_a_source_that_changed_is_another_one(source: Path, dest: Path):
     kill(source, dest, "tensor", 40)
     change(source, UP_PROJ, values_of(source, UP_PROJ))
