@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gemma4_mlx.loading import load, load_model
+    from gemma4_mlx.session import Session
     from gemma4_mlx.turn import stream
 
 __version__ = "0.1.0"
 
-_HOMES = {"load": "loading", "load_model": "loading", "stream": "turn"}
+_HOMES = {"Session": "session", "load": "loading", "load_model": "loading", "stream": "turn"}
 
-__all__ = ["__version__", "load", "load_model", "stream"]
+__all__ = ["Session", "__version__", "load", "load_model", "stream"]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,6 +13,7 @@
     ├── MessageError                2   a message that is not in the chat form
     ├── PlaceholderMismatchError    1   soft tokens and their slots do not pair up
     ├── CacheError                  1   keys, values and mask do not fit together
+    ├── SessionError                1   a saved session that cannot be taken over
     ├── EngineError                 1   the engine cannot go on
     └── ConversionError             1   a conversion that cannot go on; what is done is kept
 
@@ -111,6 +112,10 @@ class PlaceholderMismatchError(Gemma4Error):
 
 class CacheError(Gemma4Error):
     """Keys, values and mask do not fit together."""
+
+
+class SessionError(Gemma4Error):
+    """A saved session cannot be taken over; the conversation is read again instead."""
 
 
 class EngineError(Gemma4Error):

@@ -61,6 +61,7 @@ class MediaReceipt:
         seconds: of the clip (0 for pictures).
         start_s: where it begins in the recording that it is a part of, in seconds.
         sha256: of the pixels or samples as attached, so that no two media are confused.
+        cached: whether it had been encoded before, so that the encoder need not run again.
     """
 
     kind: Literal["image", "audio"]
@@ -75,6 +76,7 @@ class MediaReceipt:
     seconds: float = 0.0
     start_s: float = 0.0
     sha256: str = ""
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)

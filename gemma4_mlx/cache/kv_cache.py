@@ -85,6 +85,31 @@ class KVCache:
         other._rows = copy(self._rows)
         return other
 
+    def kept_rows(self) -> list[mx.array]:
+        """The arrays it holds without room to spare: what `resume` takes."""
+        count = self._kept()
+        return [buffer[:, :, :count] for buffer in self._rows.arrays]
+
+    def resume(self, arrays: Sequence[mx.array], offset: int) -> None:
+        """Go on from what another cache of the same layer and layout had kept.
+
+        Args:
+            arrays: its `kept_rows`.
+            offset: its position.
+
+        Raises:
+            CacheError: they are not as many rows as it would have kept there.
+        """
+        self.offset = offset
+        if any(rows.ndim != 4 or rows.shape[2] != self._kept() for rows in arrays):
+            shapes = [rows.shape for rows in arrays]
+            raise CacheError(f"a cache at {offset} keeps {self._kept()} rows, found {shapes}")
+        self._rows.arrays = tuple(arrays)
+        self._shapes = None
+
+    def _kept(self) -> int:
+        return self.offset if self.window is None else min(self.offset, self.window)
+
     @property
     def nbytes(self) -> int:
         """Bytes that it holds."""

@@ -1,0 +1,55 @@
+"""What the towers made of pictures and clips, so that none is encoded twice."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import mlx.core as mx
+
+from gemma4_mlx.inputs import ModelInputs
+from gemma4_mlx.model import Gemma4
+from gemma4_mlx.session.prompt_key import Medium
+
+
+class EncoderCache:
+    """Soft tokens of one model, those that were not needed for longest dropped first.
+
+    Args:
+        model: whose towers encode.
+        limit_bytes: the most that is kept.
+    """
+
+    def __init__(self, model: Gemma4, limit_bytes: int) -> None:
+        self._model = model
+        self._limit_bytes = limit_bytes
+        self._kept: OrderedDict[str, mx.array] = OrderedDict()
+
+    def __contains__(self, medium: Medium) -> bool:
+        return medium.key in self._kept
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it holds."""
+        return sum(soft_tokens.nbytes for soft_tokens in self._kept.values())
+
+    def soft_tokens(self, inputs: ModelInputs, medium: Medium) -> mx.array:
+        """Soft tokens [rows, D] of one medium of a prompt; encoded only if they are not kept."""
+        soft_tokens = self._kept.pop(medium.key, None)
+        if soft_tokens is None:
+            soft_tokens = self._encode(inputs, medium)
+            # Now: else what it is made of would be held as long as it is.
+            mx.eval(soft_tokens)
+        self._kept[medium.key] = soft_tokens
+        while self.nbytes > self._limit_bytes:
+            self._kept.popitem(last=False)
+        return soft_tokens
+
+    def _encode(self, inputs: ModelInputs, medium: Medium) -> mx.array:
+        this = slice(medium.index, medium.index + 1)
+        if medium.kind == "image":
+            pixels, positions = inputs.pixel_values, inputs.image_position_ids
+            assert pixels is not None and positions is not None
+            return self._model.encode_images(pixels[this], positions[this])[0]
+        features, mask = inputs.input_features, inputs.input_features_mask
+        assert features is not None and mask is not None
+        return self._model.encode_audio(features[this], mask[this])[0]

@@ -1,0 +1,31 @@
+"""Which model it is, without reading all of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import mlx.core as mx
+import numpy as np
+
+from gemma4_mlx.model import Gemma4
+from gemma4_mlx.weights import parameters
+
+
+def model_identity(model: Gemma4) -> str:
+    """A hash of config.json, of name, shape and dtype of every weight, and of samples.
+
+    Two models that were tuned from the same one differ in nothing but the values, so the first
+    row of every weight of the decoder is taken in, too. (Towers may not be in memory.)
+    """
+    digest = hashlib.sha256(json.dumps(model.config.raw, sort_keys=True).encode())
+    samples: list[mx.array] = []
+    for name, array in sorted(parameters(model).items()):
+        digest.update(f"{name} {array.shape} {array.dtype}\n".encode())
+        if name.startswith("language_model.") and array.size:
+            first = array.reshape(-1, array.shape[-1] if array.ndim else 1)[0]
+            samples.append(mx.contiguous(first).view(mx.uint8))
+    mx.eval(samples)
+    for sample in samples:
+        digest.update(np.array(sample).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,117 @@
+"""What stands at each position of a prompt: equal keys, equal rows in the caches.
+
+A soft token is known by its medium's digest, the size at which the model sees it and its place in
+it: another picture of the same size is another prompt, and so is the same one at another budget.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from gemma4_mlx.config import ModelConfig
+from gemma4_mlx.events import MediaReceipt
+from gemma4_mlx.inputs import ModelInputs
+from gemma4_mlx.splice import assign_slots, slot_runs
+from gemma4_mlx.tokenizer import ControlIds
+
+Kind = Literal["image", "audio"]
+
+
+@dataclass(frozen=True, slots=True)
+class Medium:
+    """A picture or clip in a prompt.
+
+    Attributes:
+        kind: which tower takes it.
+        index: its place among those of its kind.
+        key: what its soft tokens follow from, whatever prompt it is in.
+        start, stop: of its soft tokens in the prompt.
+    """
+
+    kind: Kind
+    index: int
+    key: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, eq=False)
+class PromptKey:
+    """A prompt as it is compared.
+
+    Attributes:
+        positions: int64 [L]: token ids; below 0 where a soft token stands.
+        media: of the prompt, in the order of its receipts.
+    """
+
+    positions: np.ndarray
+    media: tuple[Medium, ...]
+
+    @classmethod
+    def of(cls, inputs: ModelInputs, config: ModelConfig) -> PromptKey:
+        """The key of what the processor made.
+
+        Raises:
+            PlaceholderMismatchError: receipts and slots do not pair up.
+        """
+        positions = inputs.input_ids[0].astype(np.int64)
+        media = _media(inputs, config)
+        for medium in media:
+            first = _number(medium.key)
+            positions[medium.start : medium.stop] = -1 - np.arange(
+                first, first + medium.stop - medium.start
+            )
+        return cls(positions, media)
+
+
+def common_length(before: np.ndarray, after: np.ndarray) -> int:
+    """How many positions two keys share from the beginning on."""
+    shorter = min(len(before), len(after))
+    different = np.flatnonzero(before[:shorter] != after[:shorter])
+    return int(different[0]) if len(different) else shorter
+
+
+def turning_points(prompt: Sequence[int], control: ControlIds) -> tuple[int, ...]:
+    """Where later prompts may part from this one: snapshots there are worth most.
+
+    Before the last question, which may be edited; and where the model begins to write, without a
+    thought that the template opens there, for it may be gone from the next prompt. They are
+    guesses: a wrong one costs time only.
+    """
+    openings = [place for place, token in enumerate(prompt) if token == control.sot_token_id]
+    channel = (control.soc_token_id, control.eoc_token_id)
+    ends = (control.sot_token_id, control.eot_token_id, control.etr_token_id)
+    last = len(prompt) - 1  # one position at least is always read, for its logits
+    for place in range(last, -1, -1):
+        if prompt[place] in ends:
+            break
+        if prompt[place] in channel:
+            last = place
+    return (*openings[-2:-1], last)
+
+
+def _media(inputs: ModelInputs, config: ModelConfig) -> tuple[Medium, ...]:
+    kinds: dict[Kind, int] = {"image": config.image_token_id, "audio": config.audio_token_id}
+    found: dict[int, Medium] = {}
+    for kind, token_id in kinds.items():
+        receipts = [pair for pair in enumerate(inputs.media) if pair[1].kind == kind]
+        runs = slot_runs(inputs.input_ids, token_id)
+        spans = assign_slots(kind, runs, [receipt.rows for _, receipt in receipts])
+        for index, ((place, receipt), span) in enumerate(zip(receipts, spans, strict=True)):
+            found[place] = Medium(kind, index, _key(receipt), *span)
+    return tuple(found[place] for place in sorted(found))
+
+
+def _key(receipt: MediaReceipt) -> str:
+    seen = f"{receipt.seen_width}x{receipt.seen_height}"
+    return f"{receipt.kind}:{receipt.sha256}:{seen}:{receipt.image_tokens}:{receipt.rows}"
+
+
+def _number(key: str) -> int:
+    """62 bits of the key's hash, so that places in a medium can be added."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") >> 2
