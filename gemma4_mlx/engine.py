@@ -64,7 +64,7 @@ class TurnRequest:
     seed: int | None = None
 
     def options(self) -> dict[str, Any]:
-        """What was chosen, as keywords of `gemma4_mlx.turn.stream`."""
+        """What was chosen, as keywords of `gemma4_mlx.Session.answer`."""
         chosen = {each.name: getattr(self, each.name) for each in fields(self)}
         del chosen["messages"]
         return {name: value for name, value in chosen.items() if value is not None}
@@ -199,7 +199,7 @@ class Engine:
             self._tell_turn(answer, turn)
 
     def _load(self, lock: EngineLock) -> Answer:
-        find, load, stream = _backend()
+        find, load, new_session = _backend()
         folder = find(self._model, on_progress=self._on_progress)
         lock.take(self._model, folder)
         model, processor = load(folder, on_progress=self._on_progress)
@@ -215,12 +215,12 @@ class Engine:
             )
         )
 
+        # Whatever is asked, it is compared with what was read last: a face may edit at will.
+        session = new_session(model, processor)
+
         def answer(turn: _Turn) -> Iterable[Event]:
-            request = turn.request
-            should_stop = turn.cancelled.is_set
-            return stream(
-                model, processor, request.messages, should_stop=should_stop, **request.options()
-            )
+            request, should_stop = turn.request, turn.cancelled.is_set
+            return session.answer(request.messages, should_stop=should_stop, **request.options())
 
         return answer
 
@@ -277,12 +277,12 @@ def _always(event: Event) -> Answer:
     return lambda turn: [event]
 
 
-def _backend() -> tuple[Callable[..., Path], Callable[..., Any], Callable[..., Iterable[Event]]]:
-    """The functions that need MLX; imported on the engine's thread and nowhere else."""
+def _backend() -> tuple[Callable[..., Path], Callable[..., Any], Callable[..., Any]]:
+    """What needs MLX; imported on the engine's thread and nowhere else."""
     from gemma4_mlx.loading import find_checkpoint, load
-    from gemma4_mlx.turn import stream
+    from gemma4_mlx.session import Session
 
-    return find_checkpoint, load, stream
+    return find_checkpoint, load, Session
 
 
 def _end_streams() -> None:

@@ -22,7 +22,7 @@ PATIENCE_S = 10.0
 
 
 class Toy:
-    """A backend whose `load` and `stream` do what a test wants, and an engine on it."""
+    """A backend whose `load` and `answer` do what a test wants, and an engine on it."""
 
     def __init__(self, monkeypatch):
         self.turns = []  # of each turn: what to yield; an exception is raised
@@ -33,7 +33,7 @@ class Toy:
         self.gate.set()
         self.load_error = None
         self.events = Queue()
-        backend = (self.find, self.load, self.stream)
+        backend = (self.find, self.load, lambda model, processor: self)  # its own session
         monkeypatch.setattr(engine_module, "_backend", lambda: backend)
         self.engine = Engine("toy")
 
@@ -53,7 +53,7 @@ class Toy:
         model = SimpleNamespace(config=SimpleNamespace(context_length=128))
         return model, SimpleNamespace(sees=True, hears=False, image_tokens=70)
 
-    def stream(self, model, processor, messages, *, should_stop, **options):
+    def answer(self, messages, *, should_stop, **options):
         self.threads.add(threading.get_ident())
         self.asked.append((messages, options))
         for step in self.turns.pop(0):
@@ -325,19 +325,29 @@ class TestFakeEngine:
         assert heard == [DEMO_READY, TextDelta("a")]
 
 
-def test_the_real_model_answers_on_the_engines_thread():
-    """PAINS 45 with MLX itself: what is loaded on one thread is asked on the same."""
+def test_the_real_model_answers_on_the_engines_thread_and_reads_only_what_is_new():
+    """PAINS 45 and 7 with MLX itself: what is loaded on one thread is asked on the same."""
     events: Queue = Queue()
     engine = Engine("pocket")
     engine.start(events.put)
-    engine.submit(replace(HELLO, max_tokens=4, temperature=0.0))
-    heard = []
-    while not heard or not isinstance(heard[-1], Finished | Failed):
-        heard.append(events.get(timeout=60))
-    engine.close()
-    assert isinstance(heard[-1], Finished), heard[-1]
-    ready = next(event for event in heard if isinstance(event, ModelReady))
+
+    def ask(*messages):
+        engine.submit(TurnRequest(messages, max_tokens=4, temperature=0.0))
+        heard = []
+        while not heard or not isinstance(heard[-1], Finished | Failed):
+            heard.append(events.get(timeout=60))
+        assert isinstance(heard[-1], Finished), heard[-1]
+        return heard
+
+    first = ask(*HELLO.messages)
+    ready = next(event for event in first if isinstance(event, ModelReady))
     assert ready.is_demo and ready.sees and ready.hears and ready.weights_bytes > 0
+    said = "".join(event.text for event in first if isinstance(event, TextDelta))
+    answered = {"role": "assistant", "content": said}
+    usage = ask(*HELLO.messages, answered, *HELLO.messages)[-1].usage
+    engine.close()
+    assert usage.reused_tokens >= first[-1].usage.prompt_tokens
+    assert usage.prompt_tokens - usage.reused_tokens < first[-1].usage.prompt_tokens + 4
 
 
 LEAVE = """

@@ -114,7 +114,8 @@ class Answer:
 
 def _in_json(receipt: MediaReceipt) -> dict[str, Any]:
     fields = asdict(receipt)
-    del fields["seen_width"], fields["seen_height"]
+    # A single question has nothing encoded before.
+    del fields["seen_width"], fields["seen_height"], fields["cached"]
     return fields
 
 
