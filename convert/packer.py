@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 PackRows = Callable[[Item, mx.array], "Packed"]
 """Packs rows [R, in], in bf16, of an item's tensor."""
 
-_AT_ONCE = 2  # whole blocks; of small ones there are more
+_AT_ONCE = 4  # whole blocks; of small ones there are more
+_STREAMS = 2  # of MLX's CPU backend, each of which has a thread
 _SAMPLED_VALUES = 1 << 18
 """How many values of a tensor its error is taken from, evenly spread; smaller ones count whole."""
 
@@ -59,7 +60,7 @@ class Packer:
         self._source = source
         self._pack = pack
         on_cpu = mx.default_device() == mx.cpu
-        self._streams = deque(mx.new_stream(mx.cpu) for _ in range(_AT_ONCE if on_cpu else 0))
+        self._streams = deque(mx.new_stream(mx.cpu) for _ in range(_STREAMS if on_cpu else 0))
 
     def chunks(self, items: Iterable[Item]) -> Iterator[Chunk]:
         """All bytes of some items, in order."""

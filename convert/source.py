@@ -26,8 +26,8 @@ from gemma4_mlx.json_file import read_json_object
 from gemma4_mlx.tensor_names import Transform, is_unused, targets
 from gemma4_mlx.weight_file import ITEM_BYTES, TensorEntry, read_entries
 
-BLOCK_BYTES = 8 * 1024**2
-"""The most of a tensor that is worked on at once: little enough for the processor's caches."""
+BLOCK_BYTES = 16 * 1024**2
+"""The most of a tensor that is one piece of work: large beside the cost of handing it on."""
 
 Shape = tuple[int, ...]
 

@@ -23,7 +23,7 @@ from gemma4_mlx.errors import CheckpointError, ConversionError
 Checksums = Mapping[str, int]
 """CRC-32 of each part of an item, by its name."""
 
-_WAITING_BYTES = 32 * 1024**2  # that may wait for the disk
+_WAITING_BYTES = 64 * 1024**2  # that may wait for the disk
 _WORTHWHILE_BYTES = 256 * 1024  # less is written sooner than another thread is woken
 _FLUSHED_BYTES = 128 * 1024**2
 _READ_BYTES = 4 * 1024**2

