@@ -41,7 +41,7 @@ def some(asked: Iterable[Case], every: int) -> Iterable[Case]:
     return islice(asked, 0, None, every)
 
 
-@pytest.mark.parametrize(("budget", "pictures", "floor"), [(70, 18, 0.9), (140, 4, 0.85)])
+@pytest.mark.parametrize(("budget", "pictures", "floor"), [(70, 18, 0.93), (140, 4, 0.9)])
 def test_it_sees(pocket, budget, pictures, floor):
     found = total(scores(*pocket, picture_cases(budget, pictures)))
     assert found.asked >= 2 * pictures
@@ -64,7 +64,7 @@ def test_it_answers_questions_on_the_program(pocket):
 def test_a_picture_and_a_voice_in_one_chat(pocket):
     found = scores(*pocket, some(chat_cases(70, 60), 15))
     assert found["chat"].share >= 0.85, found["chat"].wrong
-    assert found["both"].share >= 0.5, found["both"].wrong
+    assert found["both"].share >= 0.75, found["both"].wrong
 
 
 EXAMPLE_QUESTIONS = [
@@ -81,11 +81,17 @@ EXAMPLE_QUESTIONS = [
     ("the-word-seven.wav", "What does the clip say?", ("even",)),
     ("the-word-music.ogg", "What does the clip say?", ("usic",)),
 ]
+# What the bundled model is known to get wrong at this budget.
+TAKEN_FOR_A_CIRCLE = ("red-star-orange-square-blue-circle.png", 70)
 
 
 @pytest.mark.parametrize(("name", "question", "words"), EXAMPLE_QUESTIONS)
 @pytest.mark.parametrize("budget", [70, 140])
-def test_the_examples_get_right_answers(pocket, name, question, words, budget):
+def test_the_examples_get_right_answers(request, pocket, name, question, words, budget):
+    if (name, budget) == TAKEN_FOR_A_CIRCLE:
+        request.applymarker(
+            pytest.mark.xfail(strict=True, reason="the square, it says, is a circle")
+        )
     kind = "image" if name.endswith(("jpg", "png")) else "audio"
     media = {"type": kind, "path": str(EXAMPLES / name)}
     if kind == "image":
