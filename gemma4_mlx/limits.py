@@ -15,16 +15,14 @@ SCORE_COPIES = 5
 """Blocks whose scores are held at once: MLX allocates ahead of what runs. Scores of a prompt that
 needs no blocks are held twice at most."""
 
+FUSED_HEAD_DIMS = (64, 80, 128)
+"""Lanes of a head for which MLX's GPU kernels hold no scores, so that no blocks are needed."""
+
 RUN_AHEAD_BYTES = 128 * MIB
 """Keys and values up to which the next step of decoding is started before the last has ended.
 MLX writes into a buffer in place only when no step under way still reads it, so that running
 ahead copies every cache once per step and holds it twice; beyond this size that costs more than
 it hides."""
-
-BUFFER_CACHE_BYTES = 512 * MIB
-"""The most memory that MLX keeps of buffers nobody uses. A step of decoding and a piece of a
-prompt get theirs back out of it. MLX's own limit on Metal is about all memory, so that every
-size of prompt ever read would leave its buffers behind."""
 
 BUFFER_CACHE_BYTES = 512 * MIB
 """The most memory that MLX keeps of buffers nobody uses. A step of decoding and a piece of a

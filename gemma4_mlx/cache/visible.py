@@ -11,7 +11,7 @@ from typing import Protocol
 
 import mlx.core as mx
 
-from gemma4_mlx.limits import block_rows
+from gemma4_mlx.limits import FUSED_HEAD_DIMS, block_rows
 from gemma4_mlx.masks import Mask
 
 ATTENTION_SCALE = 1.0
@@ -60,9 +60,9 @@ def attend(queries: mx.array, kv: Visible, mask: Mask) -> mx.array:
     Returns:
         [B, N, L, H].
     """
-    batch, heads, length, _ = queries.shape
+    batch, heads, length, head_dim = queries.shape
     size = block_rows(heads, kv.length, batch)
-    if length <= size:
+    if length <= size or _is_fused(head_dim):
         return kv.attend(queries, mask)
     outputs: list[mx.array] = []
     for start in range(0, length, size):
@@ -73,6 +73,10 @@ def attend(queries: mx.array, kv: Visible, mask: Mask) -> mx.array:
             block = mx.depends(block, outputs[-1])
         outputs.append(_block(block, kv, mask, (start, stop, length)))
     return mx.concatenate(outputs, axis=2)
+
+
+def _is_fused(head_dim: int) -> bool:
+    return head_dim in FUSED_HEAD_DIMS and mx.default_device() == mx.gpu
 
 
 def _block(queries: mx.array, kv: Visible, mask: Mask, span: tuple[int, int, int]) -> mx.array:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from gemma4_mlx.config import AudioConfig, LayerSpec, ModelConfig, TextConfig, VisionConfig
 from gemma4_mlx.kv_format import KVFormat, cache_bytes, row_bytes, rows_held
 from gemma4_mlx.limits import (
+    FUSED_HEAD_DIMS,
     RUN_AHEAD_BYTES,
     SCORE_BYTES,
     SCORE_COPIES,
@@ -26,7 +27,6 @@ CLIP_FRAMES, MEL_BINS = 3000, 128
 _WIDE = 4  # bytes of a float32
 _GPU_QUERIES, _CPU_QUERIES = 3, 7  # arrays of all queries, while norm and rope make them
 _GPU_HIDDEN, _CPU_HIDDEN = 3, 5  # arrays of the MLP's width
-_FUSED_HEAD_DIMS = (64, 80, 128)  # for which MLX's GPU kernels hold no scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +105,8 @@ def vision_bytes(config: VisionConfig, image_tokens: int, item_bytes: int) -> in
     stream = 3 * patches * config.hidden_size * item_bytes
     heads = config.num_attention_heads * config.head_dim
     attention = 5 * patches * heads * item_bytes
-    if item_bytes == _WIDE or config.head_dim not in _FUSED_HEAD_DIMS:
-        scores = config.num_attention_heads * patches**2 * item_bytes
-        attention += scores * 2
+    if item_bytes == _WIDE or config.head_dim not in FUSED_HEAD_DIMS:
+        attention += _score_bytes(config.num_attention_heads, patches, patches, item_bytes)
     mlp = 3 * patches * config.intermediate_size * item_bytes
     return 2 * pixels + stream + max(attention, mlp)
 

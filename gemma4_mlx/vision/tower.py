@@ -10,11 +10,11 @@ from __future__ import annotations
 import mlx.core as mx
 import mlx.nn as nn
 
+from gemma4_mlx.cache import KeyValues
+from gemma4_mlx.cache.visible import attend
 from gemma4_mlx.config import VisionConfig
 from gemma4_mlx.layers import ClippedLinear, RMSNorm, gated_gelu, rms_normalize
 from gemma4_mlx.rope import axial_angles, turn_by_axis
-
-ATTENTION_SCALE = 1.0
 
 
 class PatchEmbedder(nn.Module):
@@ -56,7 +56,8 @@ class VisionAttention(nn.Module):
         queries = turn_by_axis(self.q_norm(self._heads(self.q_proj(x))), angles)
         keys = turn_by_axis(self.k_norm(self._heads(self.k_proj(x))), angles)
         values = rms_normalize(self._heads(self.v_proj(x)), self._eps)
-        out = mx.fast.scaled_dot_product_attention(queries, keys, values, scale=ATTENTION_SCALE)
+        # In blocks: all scores of a picture of 1120 soft tokens at once would be gigabytes.
+        out = attend(queries, KeyValues(keys, values, offset=0), mask=None)
         return self.o_proj(out.swapaxes(1, 2).reshape(*x.shape[:2], -1))
 
     def _heads(self, x: mx.array) -> mx.array:
