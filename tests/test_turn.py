@@ -204,6 +204,19 @@ def test_pain_59_rates_count_only_what_was_timed(monkeypatch):
     assert timings.decode_tokens_per_s == 2 / 2.0
 
 
+def test_pain_59_what_was_reused_is_in_no_rate(monkeypatch):
+    clock = iter([0.0, 1.0, 3.0, 4.0])
+    monkeypatch.setattr(turn_module, "perf_counter", lambda: next(clock))
+    prompt = TOKENIZER.spell("a question")
+    made, _ = turn_module.prepare_turn(
+        Turn(monkeypatch).model, ToyProcessor(prompt), QUESTION, max_tokens=9, options={}
+    )
+    events = list(made.tell(iter(TOKENIZER.spell("a", "<turn|>")), (), reused=6))
+    assert events[0] == PromptProgress(6, len(prompt))
+    assert events[-1].usage == Usage(len(prompt), 6, 2)
+    assert events[-1].timings.prefill_tokens_per_s == (len(prompt) - 6) / 2.0
+
+
 def test_pain_59_one_token_has_no_rate(monkeypatch):
     assert Turn(monkeypatch, "<turn|>")()[-1].timings.decode_tokens_per_s == 0.0
 

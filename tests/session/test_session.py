@@ -38,7 +38,8 @@ class Talk:
     def __call__(self, ask, *args, writes=(*ANSWER, END), **options):
         self.record.clear()
         self.record.script = list(writes)
-        self.events = list(getattr(self.session, ask)(*args, max_tokens=len(writes), **options))
+        options = {"max_tokens": len(writes), **options}
+        self.events = list(getattr(self.session, ask)(*args, **options))
         finished = self.events[-1]
         assert isinstance(finished, Finished)
         return finished.usage

@@ -1,0 +1,105 @@
+"""A session runs as the plan says: in pieces, with keys and values kept in another way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gemma4_mlx.errors import MemoryLimitError
+from gemma4_mlx.events import TextDelta
+from gemma4_mlx.kv_format import KVFormat
+from gemma4_mlx.memory import Choice
+from gemma4_mlx.session import session as session_module
+from gemma4_mlx.turn import stream
+from tests.session.test_session import ANSWER, Talk
+from tests.session.toy_chat import clip, picture, question, words
+
+
+@pytest.fixture
+def run_by(monkeypatch):
+    """Have every turn run by that choice."""
+
+    def choose(choice):
+        def plan(model, media, *, new, context, kv=None):
+            return replace(model.plan, choice=replace(choice, kv=kv or choice.kv))
+
+        monkeypatch.setattr(session_module, "plan_answer", plan)
+
+    return choose
+
+
+@pytest.mark.parametrize("stops", range(1, 7))
+def test_pain_23_a_turn_stopped_anywhere_in_its_media_is_gone_on_with(load, record, run_by, stops):
+    run_by(Choice(chunk=5, keeps_towers=False))
+    talk = Talk(load("e2b-like"), record)
+    asked = iter([False] * stops)
+    messages = question("", clip(1, frames=60), picture(1), clip(2))
+    talk("send", messages, should_stop=lambda: next(asked, True))
+    was_read = talk.session._trunk.offset
+    assert 4 * stops <= was_read <= 5 * stops
+    assert talk("send", messages, writes=ANSWER[:2]).reused_tokens == was_read
+    assert talk.is_cold()
+
+
+def test_pain_16_keys_and_values_that_are_folded_are_saved_and_restored(
+    load, record, run_by, tmp_path
+):
+    run_by(Choice(kv=KVFormat(folded=True)))
+    talk = Talk(load("26b-like"), record)
+    talk("send", question(words(1, 40), picture(1)), writes=ANSWER[:3])
+    talk.session.save(tmp_path / "a")
+    run_by(Choice())
+    talk.session.restore(tmp_path / "a", talk.session.messages)
+    assert talk("send", words(2, 5), writes=ANSWER[:3]).reused_tokens > 40
+    assert talk.session._trunk.kv.folded
+    assert talk.is_cold()
+
+
+def test_what_no_longer_fits_is_kept_in_another_way_and_read_anew(load, record, monkeypatch):
+    def plan(model, media, *, new, context, kv=None):
+        if kv is not None:
+            raise MemoryLimitError("full")
+        return replace(model.plan, choice=Choice(kv=KVFormat(folded=context > 70)))
+
+    monkeypatch.setattr(session_module, "plan_answer", plan)
+    talk = Talk(load("26b-like"), record)
+    talk("send", words(1, 40), writes=ANSWER[:3])
+    assert talk("send", words(2, 40), writes=ANSWER[:3]).reused_tokens == 0
+    assert talk.session._trunk.kv.folded
+    assert talk.is_cold()
+
+
+def test_pain_22_a_turn_that_does_not_fit_leaves_the_session_as_it_was(load, record, monkeypatch):
+    talk = Talk(load("e2b-like"), record)
+    first = talk("send", words(1, 40), writes=ANSWER[:3])
+
+    def full(*_, **__):
+        raise MemoryLimitError("full")
+
+    with monkeypatch.context() as patch, pytest.raises(MemoryLimitError):
+        patch.setattr(session_module, "plan_answer", full)
+        talk("send", words(2, 40))
+    assert talk("regenerate").reused_tokens == first.prompt_tokens - 1
+
+
+def test_snapshots_take_no_memory_that_the_plan_has_not_left(load, record, monkeypatch):
+    model = load("e2b-like")
+    talk = Talk(model, record)
+    tight = replace(
+        model.plan, machine=replace(model.plan.machine, usable_bytes=model.plan.total_bytes)
+    )
+    monkeypatch.setattr(session_module, "plan_answer", lambda *_, **__: tight)
+    talk("send", words(1, 40), writes=ANSWER[:3])
+    assert not talk.session._trunk.snapshots
+    talk("regenerate", writes=ANSWER[:3])
+    assert talk.is_cold()
+
+
+def test_a_session_tells_what_a_stream_tells(load, record):
+    talk = Talk(load("26b-like"), record)
+    talk("send", question(words(1, 40), picture(1)))
+    talk("send", words(2, 40), writes=(), max_tokens=5)
+    told = stream(talk.model, talk.processor, talk.session.messages[:-1], max_tokens=5)
+    texts = [[e for e in events if isinstance(e, TextDelta)] for events in (talk.events, told)]
+    assert texts[0] == texts[1] != []
