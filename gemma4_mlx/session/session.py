@@ -91,7 +91,7 @@ class Session:
     @property
     def saved_bytes(self) -> int:
         """Bytes that `save` would write; 0 while there is nothing to be saved."""
-        return session_bytes(self._trunk) if self._trunk else 0
+        return session_bytes(self._trunk) if self._trunk and self._trunk.offset else 0
 
     def send(self, message: str | ChatMessage, **options: Unpack[AnswerOptions]) -> Iterator[Event]:
         """Ask, or hand in a tool's result.
@@ -139,7 +139,7 @@ class Session:
 
     def answer(
         self, messages: Sequence[ChatMessage], **options: Unpack[AnswerOptions]
-    ) -> Iterator[Event]:
+    ) -> Generator[Event, None, None]:
         """Answer a whole conversation, whatever it has in common with the one before.
 
         It does not change `messages`.
@@ -171,14 +171,17 @@ class Session:
             stop_ids=turn.stop_ids,
             max_tokens=turn.max_tokens,
         )
+        told = turn.tell(trunk.record(steps), receipts, reused=reused, should_stop=should_stop)
+        has_ended = False
         try:
-            yield from turn.tell(
-                trunk.record(steps), receipts, reused=reused, should_stop=should_stop
-            )
+            for event in told:
+                if isinstance(event, Finished):
+                    self._trunk, has_ended = trunk, True
+                yield event
         except GeneratorExit:  # nobody listens any more: between two steps all is whole
-            self._trunk = trunk
+            if not has_ended and self._trunk is None:
+                self._trunk = trunk
             raise
-        self._trunk = trunk
 
     def save(self, path: str | Path) -> None:
         """Write what is known to a file, so that another process need not read it again.
@@ -189,7 +192,7 @@ class Session:
         Raises:
             UsageError: nothing was read yet, or the file cannot be written.
         """
-        if self._trunk is None:
+        if self._trunk is None or not self._trunk.offset:
             raise UsageError("there is nothing to save: nothing was read yet")
         write_session(Path(path), self._trunk, self._model)
 
@@ -211,8 +214,8 @@ class Session:
     def _ask(
         self, messages: tuple[ChatMessage, ...], options: AnswerOptions
     ) -> Generator[Event, None, None]:
-        reply = Reply()
-        with closing(self.answer(messages, **options)) as events:  # type: ignore[type-var]
+        before, reply = self._messages, Reply()
+        with closing(self.answer(messages, **options)) as events:
             try:
                 for event in events:
                     reply.hear(event)
@@ -220,7 +223,8 @@ class Session:
                         self._note(messages, reply)
                     yield event
             except GeneratorExit:
-                self._note(messages, reply)
+                if self._messages is before:  # no later turn has ended
+                    self._note(messages, reply)
                 raise
 
     def _note(self, messages: tuple[ChatMessage, ...], reply: Reply) -> None:

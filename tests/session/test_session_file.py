@@ -48,6 +48,7 @@ def test_its_size_is_told_before(saved):
 def test_nothing_read_is_nothing_to_save(saved, tmp_path):
     talk, _ = saved
     empty = Session(talk.model, talk.processor)
+    list(empty.send("", should_stop=lambda: True))
     assert empty.saved_bytes == 0
     with pytest.raises(UsageError, match="nothing was read yet"):
         empty.save(tmp_path / "b")
