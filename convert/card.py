@@ -47,9 +47,9 @@ def _weights(quality: Quality) -> Iterator[str]:
         return
     yield "Tensors with the largest errors (root mean square of the difference over that of the"
     yield f"tensor; all {len(quality.tensors)} are in {FILE_NAME}):"
-    yield from ("", "| tensor | packed as | error | plain rounding |", "|---|---|--:|--:|")
+    yield from ("", "| tensor | packed as | error | by plain rounding |", "|---|---|--:|--:|")
     for path, tensor in quality.worst:
-        rounding = "" if tensor.rounding_error is None else f"{tensor.rounding_error:.4f}"
+        rounding = "same" if tensor.rounding_error is None else f"{tensor.rounding_error:.4f}"
         yield f"| `{path}` | {tensor.packed_as} | {tensor.relative_error:.4f} | {rounding} |"
     yield ""
     yield from _gain(quality)

@@ -25,7 +25,7 @@ class TensorQuality:
     Attributes:
         packed_as: such as "affine 4 bits, group 64".
         relative_error: root mean square of the difference, in units of that of the tensor.
-        rounding_error: the same with plain rounding (`mx.quantize`); None if that was not asked.
+        rounding_error: the same with plain rounding (`mx.quantize`), where that is another.
         exact_share: share of blocks that were kept to the last bit; None off the Q4_0 lattice.
     """
 

@@ -114,6 +114,6 @@ class TensorWork:
         return TensorQuality(
             f"{packed.mode} {packed.bits} bits, group {packed.group_size}",
             relative_error=sqrt(found / scale),
-            rounding_error=sqrt(plain / scale),
+            rounding_error=sqrt(plain / scale) if plain != found else None,
             exact_share=self._exact_shares.get(item.tensor.path),
         )
