@@ -142,7 +142,7 @@ def _check_duration(duration_s: float, part: AudioPart) -> None:
         return
     if part.split:
         raise AttachmentError(
-            f"{part.name} is {duration_s / 60:.0f} min long, expected at most "
+            f"{part.name} is {duration_s / 60:.1f} min long, expected at most "
             f"{LONGEST_RECORDING_S // 60}",
             "attach the part of it that matters",
         )

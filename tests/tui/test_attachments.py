@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import soundfile
 
 from gemma4_mlx.engine import DEMO_READY, FakeEngine
 from gemma4_mlx.events import LoadProgress
@@ -44,11 +46,17 @@ def empty_file(folder):
     return path
 
 
+def long_recording(folder):
+    path = folder / "talk.wav"
+    soundfile.write(path, np.zeros(1000 * 60 * 91, np.int16), 1000)
+    return path
+
+
 BAD = {
     "a truncated picture": (broken_jpeg, "image", "broken.jpg is damaged"),
     "text": (text_file, "image", "notes.png is not a picture"),
     "an empty clip": (empty_file, "audio", "empty.wav is empty"),
-    "a clip too long": (lambda folder: clip(folder, seconds=5401), "audio", "at most 90"),
+    "a long recording": (long_recording, "audio", "talk.wav is 91.0 min long"),
     "a clip as a picture": (clip, "image", "voice.wav is not a picture"),
     "a folder": (lambda folder: folder, "image", "is a folder"),
 }
