@@ -33,6 +33,7 @@ from convert.rounding import pack_rows
 from convert.scan import check_finite, find_lattice
 from convert.source import Source
 from convert.tensors import TensorWork
+from gemma4_mlx.config import PER_LAYER_TABLE
 from gemma4_mlx.errors import ConversionError, UsageError
 from gemma4_mlx.loading import load_model
 from gemma4_mlx.processing import Processor
@@ -152,7 +153,9 @@ def _packing(choice: Choice, settings: Settings, folder: Path) -> PackRows:
         if path in choice.exact_shares:
             return repack(rows)
         assert item.packed is not None
-        return pack_rows(rows, item.packed, importance=importance.get(path), search=settings.search)
+        # The table is looked up, not multiplied: what a search gains there is not worth its time.
+        searched = settings.search and path != PER_LAYER_TABLE
+        return pack_rows(rows, item.packed, importance=importance.get(path), search=searched)
 
     return pack
 

@@ -18,7 +18,6 @@ import numpy as np
 
 from convert.plan import Item
 from convert.source import BLOCK_BYTES, Source, as_rows
-from gemma4_mlx.config import PackedFormat
 
 if TYPE_CHECKING:
     from convert.packed import Packed
@@ -61,6 +60,7 @@ class Packer:
         self._pack = pack
         on_cpu = mx.default_device() == mx.cpu
         self._streams = deque(mx.new_stream(mx.cpu) for _ in range(_STREAMS if on_cpu else 0))
+        self._side_stream = mx.new_stream(mx.cpu) if on_cpu else None
 
     def chunks(self, items: Iterable[Item]) -> Iterator[Chunk]:
         """All bytes of some items, in order."""
@@ -69,9 +69,9 @@ class Packer:
             for block in self._source.blocks(item.tensor):
                 begun.append(self._begin(item, block))
                 while sum(each.nbytes for each in begun) > _AT_ONCE * BLOCK_BYTES:
-                    yield _finish(begun.popleft())
+                    yield self._finish(begun.popleft())
         while begun:
-            yield _finish(begun.popleft())
+            yield self._finish(begun.popleft())
 
     def _begin(self, item: Item, block: np.ndarray) -> _Begun:
         if item.packed is None:
@@ -81,27 +81,37 @@ class Packer:
         with mx.stream(self._streams[0]) if self._streams else nullcontext():
             rows = as_rows(block, item.tensor)
             packed = self._pack(item, rows)
-            squares = _squares(rows, packed, item.packed, _sampled_every(item))
             parts = (packed.weight, packed.scales, packed.biases)[: len(item.parts)]
-            mx.async_eval(*parts, squares)
-        return _Begun(item, parts, squares, block.nbytes)
+            mx.async_eval(*parts)
+        return _Begun(item, parts, (rows, packed), block.nbytes)
+
+    def _finish(self, begun: _Begun) -> Chunk:
+        mx.eval([part for part in begun.parts if isinstance(part, mx.array)])
+        squares = None
+        if begun.packed is not None:
+            # Only now, and apart: MLX lets few operations wait, and these are many. Asked for
+            # together with the packing they would keep the next block from being begun.
+            with mx.stream(self._side_stream) if self._side_stream else nullcontext():
+                squares = np.array(_squares(*begun.packed, begun.item))
+        data = [_bytes(part) for part in begun.parts if part is not None]
+        return Chunk(begun.item, data, squares)
 
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """A chunk that MLX works on, and how many bytes of the source it is made from."""
+    """A chunk that MLX works on.
+
+    Attributes:
+        item: what it belongs to.
+        parts: its bytes or arrays.
+        packed: the rows it is made from, and what they become; None if it is not packed.
+        nbytes: of the source that it is made from.
+    """
 
     item: Item
     parts: Sequence[mx.array | bytes | None]
-    squares: mx.array | None
+    packed: tuple[mx.array, Packed] | None
     nbytes: int
-
-
-def _finish(begun: _Begun) -> Chunk:
-    arrays = [part for part in (*begun.parts, begun.squares) if isinstance(part, mx.array)]
-    mx.eval(arrays)
-    squares = None if begun.squares is None else np.array(begun.squares)
-    return Chunk(begun.item, [_bytes(part) for part in begun.parts if part is not None], squares)
 
 
 def _bytes(part: mx.array | bytes) -> memoryview:
@@ -118,8 +128,10 @@ def _sampled_every(item: Item) -> int:
     return max(1, prod(item.tensor.shape) // _SAMPLED_VALUES)
 
 
-def _squares(rows: mx.array, packed: Packed, chosen: PackedFormat, every: int) -> mx.array:
+def _squares(rows: mx.array, packed: Packed, item: Item) -> mx.array:
     """Sums over every so many rows: squared error, that of plain rounding, squared value."""
+    chosen, every = item.packed, _sampled_every(item)
+    assert chosen is not None
     arguments: dict[str, Any] = {
         "group_size": chosen.group_size,
         "bits": chosen.bits,
