@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,6 +28,8 @@ from gemma4_mlx.weights import load_weights, parameters, renew_weights
 
 if TYPE_CHECKING:
     from gemma4_mlx.processing import Processor
+
+_LOG = logging.getLogger(__name__)
 
 PerLayerTable = Literal["auto", "resident", "mapped"]
 OnProgress = Callable[[int, int], None]
@@ -96,6 +99,7 @@ def load_model(
     _bound_buffer_cache()
     folder = Path(folder)
     config = ModelConfig.from_folder(folder)
+    _tell_absent_towers(config, folder)
     model = Gemma4(config, read_optional_json(folder / "generation_config.json"))
     dtype = dtype or default_dtype()
     model.unused_tensors = load_weights(model, read_tensors(folder), dtype).dropped
@@ -108,6 +112,14 @@ def load_model(
     model.towers = Towers(lambda model, paths: renew_weights(model, read_tensors(folder), paths))
     _evaluate_decoder(model, on_progress)
     return model
+
+
+def _tell_absent_towers(config: ModelConfig, folder: Path) -> None:
+    """Say what config.json promises and the weight files do not hold."""
+    towers = {"vision": config.vision_config, "audio": config.audio_config}
+    for kind, found in towers.items():
+        if found is None and config.raw.get(f"{kind}_config"):
+            _LOG.warning("%s holds no weights of the %s tower that it describes", folder, kind)
 
 
 def _weights(model: Gemma4, folder: Path) -> Weights:

@@ -73,6 +73,18 @@ def read_entries(folder: Path) -> dict[str, TensorEntry]:
     return entries
 
 
+def tensor_names(folder: Path) -> set[str]:
+    """Names of a checkpoint's tensors, from its index or its headers; empty without weights.
+
+    Raises:
+        CheckpointError: as `read_entries`.
+    """
+    indexed = _weight_map(folder)
+    if indexed:
+        return set(indexed)
+    return {name for path in folder.glob("model*.safetensors") for name in read_header(path)}
+
+
 def shard_paths(folder: Path) -> list[Path]:
     """The weight files of a checkpoint, in order.
 

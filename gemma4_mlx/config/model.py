@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from gemma4_mlx.config.text import SWITCHES, TextConfig
 from gemma4_mlx.config.towers import AudioConfig, VisionConfig
 from gemma4_mlx.errors import ConfigError, ModelNotFoundError
 from gemma4_mlx.json_file import read_json_object
+from gemma4_mlx.weight_file import tensor_names
 
 DEMO_MODEL = "pocket"
 """Name of the bundled demonstration model."""
@@ -68,18 +69,32 @@ class ModelConfig:
     def from_folder(cls, folder: str | Path) -> ModelConfig:
         """Read `folder/config.json`.
 
+        A tower that it describes, but of which the weight files hold nothing, is not there: other
+        programs write the text part alone and leave config.json as it was.
+
         Raises:
             ModelNotFoundError: there is no such folder or no config.json in it.
             ConfigError: it cannot be read; the field is named.
+            CheckpointError: the weight files are damaged.
         """
         path = Path(folder) / "config.json"
         if not path.is_file():
             raise ModelNotFoundError(f"{path} does not exist", "give the folder of a checkpoint")
         raw = read_json_object(path, ConfigError)
         try:
-            return cls.from_dict(raw)
+            config = cls.from_dict(raw)
         except ConfigError as error:
             raise ConfigError(f"{path}: {error.message}", error.hint) from None
+        return config._with_towers_of(tensor_names(Path(folder)))
+
+    def _with_towers_of(self, names: Collection[str]) -> ModelConfig:
+        """The same without the towers that no tensor belongs to; unchanged without tensors."""
+        absent: dict[str, None] = {
+            f"{kind}_config": None
+            for kind in ("vision", "audio")
+            if names and not any(f"{kind}_tower." in name for name in names)
+        }
+        return replace(self, **absent)
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> ModelConfig:

@@ -12,12 +12,14 @@ from mlx.utils import tree_flatten
 
 from gemma4_mlx import loading
 from gemma4_mlx.checkpoint import read_tensors
+from gemma4_mlx.config import ModelConfig
 from gemma4_mlx.errors import (
     AttachmentError,
     CheckpointError,
     MemoryLimitError,
     ModelNotFoundError,
     UsageError,
+    WeightsError,
 )
 from gemma4_mlx.loading import find_checkpoint, load_model
 from gemma4_mlx.memory import Machine, checkpoint_weights
@@ -166,3 +168,34 @@ def test_bf16_is_planned_as_bf16(tiny_folder):
         load_model(tiny_folder, dtype=each).plan for each in (mx.bfloat16, mx.float32)
     )
     assert (halves.machine.item_bytes, wholes.machine.item_bytes) == (2, 4)
+
+
+def test_pain_01_a_tower_without_weights_is_not_there_and_that_is_said(
+    tiny_folder, tmp_path, caplog
+):
+    """As other programs write it: the text part alone, config.json as it was."""
+    folder = shutil.copytree(tiny_folder, tmp_path / "text-only")
+    text = {
+        name: tensor for name, tensor in read_tensors(folder).items() if "language_model" in name
+    }
+    mx.eval(text)
+    mx.save_safetensors(str(folder / "model.safetensors"), text)
+    config = ModelConfig.from_folder(folder)
+    assert (config.vision_config, config.audio_config) == (None, None)
+    model = load_model(folder, dtype=mx.float32)
+    assert "no weights of the vision tower" in caplog.text
+    whole = load_model(tiny_folder, dtype=mx.float32)
+    ids = np.array([[5, 6, 7]])
+    np.testing.assert_array_equal(np.array(model(ids)), np.array(whole(ids)))
+    with pytest.raises(AttachmentError, match="no vision tower"):
+        model.encode_images(np.zeros((1, 9, 27)), np.zeros((1, 9, 2)))
+
+
+def test_pain_01_half_a_tower_is_an_error(tiny_folder, tmp_path):
+    folder = shutil.copytree(tiny_folder, tmp_path / "half")
+    tensors = read_tensors(folder)
+    kept = {name: tensor for name, tensor in tensors.items() if "vision_tower.encoder" not in name}
+    mx.eval(kept)
+    mx.save_safetensors(str(folder / "model.safetensors"), kept)
+    with pytest.raises(WeightsError, match=r"missing: vision_tower\.encoder"):
+        load_model(folder)

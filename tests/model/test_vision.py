@@ -13,7 +13,7 @@ def encoded(model: Gemma4, side: int) -> np.ndarray:
     """Soft tokens of a square picture of noise."""
     columns, rows = np.meshgrid(np.arange(side), np.arange(side))
     positions = np.stack([columns.ravel(), rows.ravel()], axis=-1)[None].astype(np.int32)
-    patch = 3 * model.config.vision_config.patch_size ** 2
+    patch = 3 * model.config.vision_config.patch_size**2
     pixels = np.random.default_rng(2).random((1, side * side, patch), np.float32)
     return np.array(model.encode_images(pixels, positions)[0])
 

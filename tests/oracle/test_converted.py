@@ -73,13 +73,6 @@ def converter(package: str) -> Callable[..., Any]:
     return pytest.importorskip(package).convert
 
 
-def _say_that_towers_are_missing(folder: Path) -> None:
-    """mlx-lm leaves them out, but in config.json."""
-    config = json.loads((folder / "config.json").read_text())
-    config |= {"vision_config": None, "audio_config": None}
-    (folder / "config.json").write_text(json.dumps(config))
-
-
 @pytest.mark.parametrize("package", PACKAGES)
 def test_pain_30_we_load_what_they_write(package: str, source: Path, tmp_path: Path):
     dest = tmp_path / "theirs"
@@ -88,8 +81,6 @@ def test_pain_30_we_load_what_they_write(package: str, source: Path, tmp_path: P
     config["vocab_size"] = config["text_config"]["vocab_size"]
     (source / "config.json").write_text(json.dumps(config))
     converter(package)(str(source), str(dest), quantize=True, q_group_size=64, q_bits=4)
-    if package == "mlx_lm":
-        _say_that_towers_are_missing(dest)
     quantization = ModelConfig.from_folder(dest).quantization
     assert quantization is not None
     assert quantization.default.bits == 4
