@@ -26,12 +26,12 @@ _GROUP_SIZE = 64
     "--calibrate",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="A text by which the weights are told that matter most; the source must fit in memory.",
+    help="Search by a text that tells which weights matter; the source must fit in memory.",
 )
 @click.option(
     "--search/--no-search",
-    default=False,
-    help="Search for better scales than plain rounding has; several times slower.",
+    default=None,
+    help="Search for better scales than plain rounding has; takes 2 to 3 times as long.",
 )
 @click.option("--card/--no-card", default=True, help="Measure the result against its source.")
 @click.option("--card-only", is_flag=True, help="Measure a checkpoint that was made before.")
@@ -78,6 +78,8 @@ def _check(dest: Path | None, options: dict[str, Any]) -> None:
         raise click.UsageError("Give either --recipe or --bits.")
     if options["group_size"] is not None and options["bits"] is None:
         raise click.UsageError("--group-size belongs to --bits.")
+    if options["calibrate"] is not None and options["search"] is False:
+        raise click.UsageError("--calibrate is for a search: leave --no-search out.")
 
 
 def _convert(source: str, dest: Path, options: dict[str, Any], on_step: OnStep) -> ConversionReport:
@@ -87,7 +89,7 @@ def _convert(source: str, dest: Path, options: dict[str, Any], on_step: OnStep) 
         recipe=_recipe(options),
         revision=options["revision"],
         calibration=options["calibrate"],
-        search=options["search"],
+        search=bool(options["search"] or options["calibrate"]),
         card=options["card"],
         force=options["force"],
     )

@@ -52,8 +52,9 @@ class Settings:
         recipe: None takes the one that fits the source.
         revision: of the hub's checkpoint; None for the newest.
         search: whether scales and biases are searched for, or taken from `mx.quantize`; takes
-            several times as long.
-        calibration: a text by which weights are told that matter most; None takes all alike.
+            two to three times as long.
+        calibration: a text by which a search is told which weights matter most; None takes all
+            alike.
         card: whether the result is measured against its source, where both fit into memory.
         force: whether what another command left unfinished at DEST may be thrown away.
     """

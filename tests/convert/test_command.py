@@ -85,7 +85,7 @@ def test_a_calibration_text_changes_what_is_kept_best(tmp_path: Path):
     dests = [tmp_path / "alike", tmp_path / "weighted"]
     common = ["--recipe", "plain-4", "--no-card", "--search"]
     run("pocket", dests[0], *common)
-    done = run("pocket", dests[1], *common, "--calibrate", text)
+    done = run("pocket", dests[1], *common[:-1], "--calibrate", text)
     assert done.exit_code == 0, done.output
     alike, weighted = map(errors, dests)
     # Counted alike, the error of weights that matter less is larger now.

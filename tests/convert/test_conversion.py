@@ -302,6 +302,7 @@ def test_the_command_says_what_it_made(sources: dict[str, Path], tmp_path: Path)
         ["source", "dest", "--against", "other"],
         ["source", "dest", "--card-only", "--against", "other"],
         ["source", "--card-only"],
+        ["source", "dest", "--calibrate", "text.txt", "--no-search"],
     ],
 )
 def test_options_that_contradict_each_other(arguments: list[str]):

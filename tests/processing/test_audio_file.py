@@ -122,7 +122,9 @@ def test_nan_in_a_file(tmp_path: Path) -> None:
         read_audio(part(path))
 
 
-@pytest.mark.parametrize(("split", "minutes", "said"), [(False, 1, "60.0 s"), (True, 91, "91.0 min")])
+@pytest.mark.parametrize(
+    ("split", "minutes", "said"), [(False, 1, "60.0 s"), (True, 91, "91.0 min")]
+)
 def test_long_file_is_refused_before_it_is_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, split: bool, minutes: int, said: str
 ) -> None:
