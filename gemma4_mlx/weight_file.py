@@ -77,7 +77,7 @@ def tensor_names(folder: Path) -> set[str]:
     """Names of a checkpoint's tensors, from its index or its headers; empty without weights.
 
     Raises:
-        CheckpointError: as `read_entries`.
+        CheckpointError: the index or a file cannot be read.
     """
     indexed = _weight_map(folder)
     if indexed:

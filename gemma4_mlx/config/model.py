@@ -12,7 +12,7 @@ from gemma4_mlx.config.fields import read_int, read_section, require_given
 from gemma4_mlx.config.quantization import Quantization
 from gemma4_mlx.config.text import SWITCHES, TextConfig
 from gemma4_mlx.config.towers import AudioConfig, VisionConfig
-from gemma4_mlx.errors import ConfigError, ModelNotFoundError
+from gemma4_mlx.errors import CheckpointError, ConfigError, ModelNotFoundError
 from gemma4_mlx.json_file import read_json_object
 from gemma4_mlx.weight_file import tensor_names
 
@@ -75,7 +75,6 @@ class ModelConfig:
         Raises:
             ModelNotFoundError: there is no such folder or no config.json in it.
             ConfigError: it cannot be read; the field is named.
-            CheckpointError: the weight files are damaged.
         """
         path = Path(folder) / "config.json"
         if not path.is_file():
@@ -85,7 +84,11 @@ class ModelConfig:
             config = cls.from_dict(raw)
         except ConfigError as error:
             raise ConfigError(f"{path}: {error.message}", error.hint) from None
-        return config._with_towers_of(tensor_names(Path(folder)))
+        try:
+            names = tensor_names(Path(folder))
+        except CheckpointError:
+            names = set()  # whoever reads the weights tells what is wrong with them
+        return config._with_towers_of(names)
 
     def _with_towers_of(self, names: Collection[str]) -> ModelConfig:
         """The same without the towers that no tensor belongs to; unchanged without tensors."""
