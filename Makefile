@@ -38,7 +38,7 @@ bench: $(READY) ## time the start, the first token and the decoding
 	@$(BIN)/python -m tests.bench
 
 bench-convert: $(READY) ## the bundled model through every recipe: size, divergence, scores
-	@$(BIN)/python -m tests.bench.convert_pocket
+	@$(BIN)/python -m tests.bench.convert_pocket --every 5
 
 lock: ## pin the newest allowed dependencies anew (needs uv)
 	$(LOCK) --upgrade -o requirements.lock
