@@ -17,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.published import DATA, published_tensors
+
 POCKET = Path(str(files("gemma4_mlx") / "pocket"))
-DATA = Path(__file__).parent.parent / "data"
 CONFIGS = {
     "E2B": "gemma-4-E2B-it",
     "E4B": "gemma-4-E4B-it",
@@ -37,7 +38,7 @@ Shapes = dict[str, tuple[int, ...]]
 
 def published_shapes(variant: str) -> Shapes:
     """Every tensor of a published checkpoint, by the hub's name."""
-    return dict(_listed(variant))
+    return dict(published_tensors(f"{variant}-it"))
 
 
 def write_source(folder: Path, variant: str, *, sparse: bool = False) -> int:
@@ -55,21 +56,6 @@ def write_source(folder: Path, variant: str, *, sparse: bool = False) -> int:
     index = {"metadata": {"total_size": total}, "weight_map": weight_map}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     return total
-
-
-def _listed(variant: str) -> Iterator[tuple[str, tuple[int, ...]]]:
-    for line in (DATA / "tensors" / f"{variant}-it.txt").read_text().splitlines():
-        if line.startswith("#"):
-            continue
-        pattern, shape, layers = (part.strip() for part in line.split("#")[0].split("|"))
-        sizes = tuple(json.loads(shape))
-        if ".N." not in pattern:
-            yield pattern, sizes
-            continue
-        for span in layers.split("(")[0].strip().split(","):
-            first, _, last = span.partition("-")
-            for layer in range(int(first), int(last or first) + 1):
-                yield pattern.replace(".N.", f".{layer}."), sizes
 
 
 def _write_small_files(folder: Path, variant: str) -> None:

@@ -16,7 +16,8 @@ from gemma4_mlx.config import PER_LAYER_TABLE, ModelConfig, PackedFormat
 from gemma4_mlx.errors import UsageError
 from gemma4_mlx.recipes import RECIPES, find_recipe, uniform_recipe, weight_bytes
 from gemma4_mlx.weight_file import INDEX_NAME, TensorEntry, read_entries
-from tests.bench.synthetic import CONFIGS, DATA, published_shapes
+from tests.bench.synthetic import CONFIGS, published_shapes
+from tests.published import DATA
 
 
 def config_of(variant: str) -> ModelConfig:

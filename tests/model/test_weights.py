@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
 import mlx.core as mx
 import pytest
@@ -16,24 +14,7 @@ from gemma4_mlx.errors import WeightsError
 from gemma4_mlx.model import Gemma4
 from gemma4_mlx.tensor_names import is_unused, target_names
 from gemma4_mlx.weights import load_weights
-
-DATA = Path(__file__).parent.parent / "data"
-
-
-def published_tensors(variant: str) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Every tensor of a published checkpoint: name and shape."""
-    for line in (DATA / "tensors" / f"{variant}.txt").read_text().splitlines():
-        if line.startswith("#"):
-            continue
-        pattern, shape, layers = (part.strip() for part in line.split("#")[0].split("|"))
-        sizes = tuple(json.loads(shape))
-        if ".N." not in pattern:
-            yield pattern, sizes
-            continue
-        for span in layers.split("(")[0].strip().split(","):
-            first, _, last = span.partition("-")
-            for layer in range(int(first), int(last or first) + 1):
-                yield pattern.replace(".N.", f".{layer}."), sizes
+from tests.published import DATA, published_tensors
 
 
 def real_size_model(variant: str) -> Gemma4:
