@@ -40,12 +40,18 @@ SOME = studio.Stock({70: 1600, 140: 320, 280: 160})
 MANY = studio.Stock({70: 3600, 140: 450, 280: 160})
 # Four banks, a picture shown little more than twice; hard ones come more often.
 FRESH = studio.Stock({70: 2400, 140: 400, 280: 120}, rounds=4, hard=0.4)
+# As many again, all new, towards the end of learning.
+MORE = studio.Stock({70: 3000, 140: 450, 280: 200}, rounds=4, hard=0.4)
 TEXT = Plan(200, 0.02, 3e-3, 28, 0, 0, (1, 0, 0))
 CACHED = Plan(400, 0.015, 2e-3, 10, 10, 1100, (0.6, 0.2, 0.2), SOME, horizon=700)
 PICTURES = Plan(440, 0.015, 2e-3, 9, 4, 1900, (0.64, 0.2, 0.16), SOME)
 POLISH = Plan(460, 0.008, 1e-3, 9, 4, 1900, (0.76, 0.14, 0.1), MANY)
 READING = Plan(
     *(1080, 0.008, 1e-3, 8, 4, 1900, (0.76, 0.16, 0.08), FRESH),
+    habits=Habits({"caption": 6, "count": 4, "colour": 2, "which": 2}, both=0.14),
+)
+FLUENCY = Plan(
+    *(1300, 0.006, 8e-4, 8, 4, 2300, (0.74, 0.15, 0.11), MORE),
     habits=Habits({"caption": 6, "count": 4, "colour": 2, "which": 2}, both=0.14),
 )
 

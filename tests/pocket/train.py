@@ -64,6 +64,7 @@ STAGES = {
     "polish": Stage(7, stage_joint.POLISH, 2, {"pictures": ("model.",)}),
     "sight": Stage(8, stage_sight.PLAN, 1, {"polish": ("model.",)}),
     "reading": Stage(9, stage_joint.READING, 1, {"sight": ("model.",)}),
+    "fluency": Stage(10, stage_joint.FLUENCY, 1, {"reading": ("model.",)}),
 }
 TOGETHER = ("vision", "speech", "text")  # vision on one core, the two others on another
 
