@@ -8,6 +8,8 @@ from gemma4_mlx.engine import EngineLike
 from tui.options import ChatOptions
 from tui.screens.chat import ChatScreen
 from tui.theme import DARK
+from tui.widgets.help_card import HelpCard
+from tui.widgets.transcript import Transcript
 
 QUIT_WITHIN_S = 2.0
 
@@ -55,3 +57,9 @@ class ChatApp(App[None]):
 
     def _stay(self) -> None:
         self._leaving = False
+
+    def _command_help(self, argument: str) -> None:
+        self._chat.query_one(Transcript).post(HelpCard())
+
+    def _command_quit(self, argument: str) -> None:
+        self.exit()

@@ -24,12 +24,11 @@ from gemma4_mlx.events import (
 )
 from tui import figures
 from tui.attachment import Attachment
-from tui.commands import COMMANDS, parse_command
+from tui.commands import find_command, parse_command
 from tui.conversation import Conversation, Draft
 from tui.options import ChatOptions
 from tui.widgets.answer_turn import AnswerTurn
 from tui.widgets.composer import Composer
-from tui.widgets.help_card import HelpCard
 from tui.widgets.notice import Notice
 from tui.widgets.sent_attachment import SentAttachment
 from tui.widgets.title_bar import TitleBar
@@ -287,11 +286,13 @@ class ChatScreen(Screen[None]):
     # Commands: `_command_NAME(argument)`
 
     def _obey(self, name: str, argument: str) -> None:
-        if name not in {command.name for command in COMMANDS}:
+        command = find_command(name)
+        handlers = self.app if command and command.host == "app" else self
+        if command is None or not hasattr(handlers, command.handler):
             self._composer.say(f"no command /{name}: see /help, or begin with a space", error=True)
             return
         try:
-            getattr(self, f"_command_{name}")(argument)
+            getattr(handlers, command.handler)(argument)
         except UsageError as error:
             self._composer.say(error.message, error=True)
         else:
@@ -324,9 +325,3 @@ class ChatScreen(Screen[None]):
         self._transcript.clear()
         if self._model:
             self._transcript.post(Welcome(self._model))
-
-    def _command_help(self, argument: str) -> None:
-        self._transcript.post(HelpCard())
-
-    def _command_quit(self, argument: str) -> None:
-        self.app.exit()
