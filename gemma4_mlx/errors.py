@@ -15,6 +15,7 @@
     ├── CacheError                  1   keys, values and mask do not fit together
     ├── SessionError                1   a saved session that cannot be taken over
     ├── EngineError                 1   the engine cannot go on
+    │   └── EngineLostError         1   the process that held the model is gone
     └── ConversionError             1   a conversion that cannot go on; what is done is kept
 
 The number is the exit code of the command line. Messages say what happened and what was
@@ -120,6 +121,10 @@ class SessionError(Gemma4Error):
 
 class EngineError(Gemma4Error):
     """The engine that holds the model cannot go on."""
+
+
+class EngineLostError(EngineError):
+    """The process that held the model is gone; a new one can be started."""
 
 
 class ConversionError(Gemma4Error):

@@ -2,8 +2,9 @@
 
 Loading a model is `LoadProgress`* and one `ModelReady`. A turn is a stream in this order:
 `MediaReceipt`*, `PromptProgress`*, then `ThoughtDelta`, `TextDelta` and `ToolCall` in any mix,
-and one `Finished` or `Failed` at the end. They hold numbers and text only, never an array, so
-that they can cross a process border as JSON lines (`to_json`, `from_json`).
+and one `Finished` or `Failed` at the end. `EngineLost` may come at any time and is the last until
+the engine is started again. They hold numbers and text only, never an array, so that they can
+cross a process border as JSON lines (`to_json`, `from_json`).
 """
 
 from __future__ import annotations
@@ -155,6 +156,21 @@ class Failed:
     exit_code: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class EngineLost:
+    """The process that held the model is gone; every turn that was open has failed before.
+
+    Attributes:
+        message: what happened, as far as it can be known.
+        hint: what to do about it.
+        log_path: what the process wrote last; empty if there is no such file.
+    """
+
+    message: str
+    hint: str = ""
+    log_path: str = ""
+
+
 Event = (
     LoadProgress
     | ModelReady
@@ -165,6 +181,7 @@ Event = (
     | ToolCall
     | Finished
     | Failed
+    | EngineLost
 )
 
 _TYPES: dict[str, Any] = {
@@ -179,6 +196,7 @@ _TYPES: dict[str, Any] = {
         ToolCall,
         Finished,
         Failed,
+        EngineLost,
     )
 }
 

@@ -12,8 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gemma4_mlx import engine as engine_module
-from gemma4_mlx.engine import DEMO_READY, Engine, FakeEngine, TurnRequest, failure
+from gemma4_mlx.engine import Engine, TurnRequest, failure, worker
 from gemma4_mlx.errors import AttachmentError, ContextFullError, EngineError, ModelNotFoundError
 from gemma4_mlx.events import Failed, Finished, LoadProgress, ModelReady, TextDelta
 
@@ -34,7 +33,7 @@ class Toy:
         self.load_error = None
         self.events = Queue()
         backend = (self.find, self.load, lambda model, processor: self)  # its own session
-        monkeypatch.setattr(engine_module, "_backend", lambda: backend)
+        monkeypatch.setattr(worker, "_backend", lambda: backend)
         self.engine = Engine("toy")
 
     def find(self, name, *, on_progress):
@@ -254,7 +253,7 @@ def test_close_before_start_does_nothing():
 
 
 def test_close_does_not_wait_for_what_cannot_be_interrupted(toy, monkeypatch):
-    monkeypatch.setattr(engine_module, "CLOSE_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(worker, "CLOSE_TIMEOUT_S", 0.01)
     toy.gate.clear()
     toy.start().next()
     assert not toy.engine.close()
@@ -283,46 +282,6 @@ def test_errors_become_events_with_their_exit_code():
     unexpected = failure(ZeroDivisionError("division by zero"))
     assert (unexpected.kind, unexpected.exit_code) == ("EngineError", 1)
     assert "ZeroDivisionError: division by zero" in unexpected.message
-
-
-class TestFakeEngine:
-    def test_plays_its_script(self):
-        fake, heard = FakeEngine([[TextDelta("a"), Finished("stop")]]), []
-        fake.start(heard.append)
-        fake.submit(HELLO)
-        assert heard == [DEMO_READY, TextDelta("a"), Finished("stop")]
-        assert fake.requests == [HELLO]
-
-    def test_leaves_a_turn_open_until_told_to_stop(self):
-        fake, heard = FakeEngine([[TextDelta("a")]]), []
-        fake.start(heard.append)
-        fake.submit(HELLO)
-        fake.tell(TextDelta("b"))
-        fake.stop()
-        fake.stop()
-        assert heard[1:] == [TextDelta("a"), TextDelta("b"), Finished("cancelled")]
-
-    def test_turns_wait_for_the_model(self):
-        fake, heard = FakeEngine([[Finished("stop")]], loading=[LoadProgress(1, 2)]), []
-        fake.start(heard.append)
-        fake.submit(HELLO)
-        fake.tell(DEMO_READY)
-        assert heard == [LoadProgress(1, 2), DEMO_READY, Finished("stop")]
-
-    def test_without_a_model_every_turn_tells_why(self):
-        failed = Failed("WeightsError", "torn")
-        fake, heard = FakeEngine(loading=[failed]), []
-        fake.start(heard.append)
-        fake.submit(HELLO)
-        assert heard == [failed, failed]
-
-    def test_is_silent_when_closed(self):
-        fake, heard = FakeEngine([[TextDelta("a")]]), []
-        fake.start(heard.append)
-        fake.submit(HELLO)
-        fake.close()
-        fake.tell(TextDelta("b"))
-        assert heard == [DEMO_READY, TextDelta("a")]
 
 
 def test_the_real_model_answers_on_the_engines_thread_and_reads_only_what_is_new():

@@ -1,17 +1,8 @@
-"""The engine: the one place that holds a model while somebody talks to it.
+"""A model on a thread of its own.
 
-Requests go in and events come out, both plain values, so that a face (the chat, later a server)
-never touches an array. The model is imported, loaded, evaluated and asked on one thread of the
-engine's own: MLX binds lazy arrays to the stream of the thread that made them, so a model that
-is loaded on one thread and asked on another dies at its first token.
-
-What a listener can rely on:
-
-* loading ends with exactly one `ModelReady` or `Failed`;
-* every submitted turn ends with exactly one `Finished` or `Failed`, in the order of submission;
-* no error is lost: whatever goes wrong inside arrives as `Failed`.
-
-`FakeEngine` plays a script of events behind the same three calls.
+The model is imported, loaded, evaluated and asked on one thread: MLX binds lazy arrays to the
+stream of the thread that made them, so a model that is loaded on one thread and asked on another
+dies at its first token.
 """
 
 from __future__ import annotations
@@ -20,93 +11,23 @@ import logging
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from gemma4_mlx.config import DEMO_MODEL
+from gemma4_mlx.engine.failures import failure
+from gemma4_mlx.engine.like import Listener
+from gemma4_mlx.engine.request import TurnRequest
 from gemma4_mlx.engine_lock import EngineLock
-from gemma4_mlx.errors import EngineError, Gemma4Error, MemoryLimitError
+from gemma4_mlx.errors import EngineError, Gemma4Error
 from gemma4_mlx.events import Event, Failed, Finished, LoadProgress, ModelReady
-from gemma4_mlx.messages import ImageTokens
 
 _LOG = logging.getLogger(__name__)
 
-Listener = Callable[[Event], None]
-"""Is told every event, on the engine's thread; must not block. Only turns that are stopped while
-the model is still being loaded end on the thread of whoever stops them."""
-
 CLOSE_TIMEOUT_S = 2.0
 """How long leaving waits for a piece of work that cannot be interrupted."""
-
-
-@dataclass(frozen=True, slots=True)
-class TurnRequest:
-    """One turn to answer. None means the checkpoint's own default.
-
-    Attributes:
-        messages: the whole conversation in the chat form, media as paths.
-        image_tokens: budget of the images that name none.
-        thinking: whether the model may think before it answers.
-        max_tokens: the most tokens to write.
-        temperature, top_p, top_k: sampling.
-        seed: makes sampling repeatable.
-    """
-
-    messages: Sequence[Mapping[str, Any]]
-    image_tokens: ImageTokens | None = None
-    thinking: bool = False
-    max_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    seed: int | None = None
-
-    def options(self) -> dict[str, Any]:
-        """What was chosen, as keywords of `gemma4_mlx.Session.answer`."""
-        chosen = {each.name: getattr(self, each.name) for each in fields(self)}
-        del chosen["messages"]
-        return {name: value for name, value in chosen.items() if value is not None}
-
-
-class EngineLike(Protocol):
-    """What a face needs of an engine."""
-
-    def start(self, listener: Listener) -> None:
-        """Begin to load; returns at once."""
-
-    def submit(self, request: TurnRequest) -> None:
-        """Ask; returns at once. A turn submitted while the model loads waits for it."""
-
-    def stop(self) -> None:
-        """End all submitted turns soon; each finishes with the reason "cancelled"."""
-
-    def close(self) -> bool:
-        """Let go of the model. Nothing is told any more.
-
-        Returns:
-            Whether all work has ended; a download, for one, cannot be interrupted.
-        """
-        ...
-
-
-def failure(error: BaseException) -> Failed:
-    """The event that tells of an error."""
-    if isinstance(error, Gemma4Error):
-        return Failed(type(error).__name__, error.message, error.hint, error.exit_code)
-    if isinstance(error, MemoryError):
-        return Failed(
-            MemoryLimitError.__name__,
-            "the engine ran out of memory",
-            "use a smaller image budget, a shorter conversation or a smaller model",
-            MemoryLimitError.exit_code,
-        )
-    return Failed(
-        EngineError.__name__,
-        f"unexpected {type(error).__name__}: {error}",
-        "this is a fault of the program, please report it; the conversation can go on",
-    )
 
 
 @dataclass(slots=True)
@@ -289,87 +210,3 @@ def _end_streams() -> None:
     """End the threads behind this thread's MLX streams; left running, they abort the exit."""
     if "mlx.core" in sys.modules:
         sys.modules["mlx.core"].clear_streams()
-
-
-class FakeEngine:
-    """Plays a script of events in place of a model; has no thread and no clock.
-
-    A turn of the script that does not end in `Finished` or `Failed` stays open until `tell`
-    ends it or `stop` is called.
-
-    Args:
-        turns: the events of each turn, in the order in which turns will be submitted.
-        loading: the events of loading. Without a `ModelReady` or `Failed` at the end the model
-            is still loading, and submitted turns wait until `tell` brings one.
-
-    Attributes:
-        requests: what was submitted.
-        closed: whether `close` was called.
-    """
-
-    def __init__(
-        self, turns: Sequence[Sequence[Event]] = (), *, loading: Sequence[Event] | None = None
-    ) -> None:
-        self._script = deque(turns)
-        self._loading = [DEMO_READY] if loading is None else loading
-        self._listener: Listener = _nobody
-        self._outcome: ModelReady | Failed | None = None
-        self._open_turns = 0
-        self.requests: list[TurnRequest] = []
-        self.closed = False
-
-    def start(self, listener: Listener) -> None:
-        """Play the loading."""
-        self._listener = listener
-        for event in self._loading:
-            self.tell(event)
-
-    def submit(self, request: TurnRequest) -> None:
-        """Play the next turn of the script."""
-        self.requests.append(request)
-        self._open_turns += 1
-        if self._outcome:
-            self._play()
-
-    def stop(self) -> None:
-        """Finish the open turns with the reason "cancelled"."""
-        while self._open_turns:
-            self.tell(Finished("cancelled"))
-
-    def close(self) -> bool:
-        """Nothing is told any more."""
-        self.closed = True
-        return True
-
-    def tell(self, event: Event) -> None:
-        """Tell one event now, as if the model had just come to it."""
-        if self.closed:
-            return
-        if self._outcome is None and isinstance(event, ModelReady | Failed):
-            self._outcome = event
-            self._listener(event)
-            for _ in range(self._open_turns):
-                self._play()
-            return
-        if isinstance(event, Finished | Failed):
-            self._open_turns -= 1
-        self._listener(event)
-
-    def _play(self) -> None:
-        if isinstance(self._outcome, Failed):
-            self.tell(self._outcome)
-            return
-        for event in self._script.popleft() if self._script else [Finished("stop")]:
-            self.tell(event)
-
-
-DEMO_READY = ModelReady(
-    name=DEMO_MODEL,
-    sees=True,
-    hears=True,
-    image_tokens=280,
-    context_length=4096,
-    weights_bytes=7_400_000,
-    is_demo=True,
-)
-"""What a `FakeEngine` says of itself unless told otherwise."""
