@@ -51,21 +51,25 @@ class MediaReceipt:
     """One attachment as the model got it.
 
     Attributes:
-        kind: "image" or "audio".
+        kind: "image", "audio" or "video". The sound of a video has a receipt of its own.
         name: the file's name.
         tokens: slots in the prompt.
         rows: soft tokens the encoder makes of it. The processor computes both; the model refuses
             the prompt (`PlaceholderMismatchError`) if the encoder makes another number.
         width, height: of the picture as attached, in pixels (0 for audio).
         seen_width, seen_height: of the picture as the model saw it (0 for audio).
-        image_tokens: the budget it was given (0 for audio).
-        seconds: of the clip (0 for pictures).
+        image_tokens: the budget it was given, or each frame of it (0 for audio).
+        seconds: of the clip or video (0 for pictures).
         start_s: where it begins in the recording that it is a part of, in seconds.
-        sha256: of the pixels or samples as attached, so that no two media are confused.
+        frames: of the video, those that the model saw: one every `seconds / frames` (else 0).
+        left_out: what of the file the model was not given, because it has no tower for it:
+            "sound", or nothing.
+        sha256: of the pixels or samples as attached (of a video: of the frames as seen), so that
+            no two media are confused.
         cached: whether it had been encoded before, so that the encoder need not run again.
     """
 
-    kind: Literal["image", "audio"]
+    kind: Literal["image", "audio", "video"]
     name: str
     tokens: int
     rows: int
@@ -76,6 +80,8 @@ class MediaReceipt:
     image_tokens: int = 0
     seconds: float = 0.0
     start_s: float = 0.0
+    frames: int = 0
+    left_out: str = ""
     sha256: str = ""
     cached: bool = False
 
