@@ -16,6 +16,7 @@
     ├── SessionError                1   a saved session that cannot be taken over
     ├── EngineError                 1   the engine cannot go on
     │   └── EngineLostError         1   the process that held the model is gone
+    ├── StoreError                  1   chats that cannot be read or kept
     └── ConversionError             1   a conversion that cannot go on; what is done is kept
 
 The number is the exit code of the command line. Messages say what happened and what was
@@ -125,6 +126,10 @@ class EngineError(Gemma4Error):
 
 class EngineLostError(EngineError):
     """The process that held the model is gone; a new one can be started."""
+
+
+class StoreError(Gemma4Error):
+    """Chats cannot be read or kept: the file, the disk, or another program that holds it."""
 
 
 class ConversionError(Gemma4Error):

@@ -174,9 +174,10 @@ class ChatScreen(Screen[None]):
         self._composer.clear()
         await self._transcript.post(exchange.user, exchange.answer)
         options = self._options
+        self._conversation.ask(draft)
         self._engine.submit(
             TurnRequest(
-                self._conversation.ask(draft),
+                self._conversation.messages(),
                 image_tokens=options.image_tokens,
                 thinking=self._title.thinking,
                 max_tokens=options.max_tokens,
@@ -224,6 +225,7 @@ class ChatScreen(Screen[None]):
 
     async def _tell(self, exchange: Exchange, event: Event) -> None:
         answer = exchange.answer
+        self._conversation.hear(event)
         match event:
             case MediaReceipt():
                 self._receive(event)
@@ -239,7 +241,6 @@ class ChatScreen(Screen[None]):
                 self._take_back(exchange)
             case Finished():
                 self._end()
-                self._conversation.answer(answer.text)
                 await answer.finish(event)
             case Failed():
                 await self._fail(exchange, event)
@@ -256,7 +257,9 @@ class ChatScreen(Screen[None]):
         if exchange.answer.is_empty:
             self._take_back(exchange)
         else:
-            self._composer.restore(self._forget(exchange))
+            self._end()
+            self._sent = self._sent[: len(self._sent) - len(exchange.user.attachments)]
+            self._composer.restore(exchange.user.draft)
             await exchange.answer.break_off()
         if failed == self._load_failure:  # there is a card of it already
             self._composer.say("there is no model to ask, see above", error=True)
