@@ -1,16 +1,30 @@
-"""What the chat was started with."""
+"""What the chat was started with, and what was chosen since."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from gemma4_mlx.messages import ImageTokens
+from tui.settings.kinds import Value
+from tui.settings.preset import CHOICES, Preset
+from tui.settings.schema import Setting
+from tui.settings.values import Settings
+
+_BY_PATH = {"model": "model", "look.plain": "plain", "chats.keep": "keep_chats"}
+_BY_PATH |= {"chats.keep_media": "keep_media"}
+_BY_PATH |= {setting.path: name for name, setting in CHOICES.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class ChatOptions:
     """The options of `gemma4 chat`; None means the checkpoint's own default.
+
+    They hold for one chat. When `/set`, `/system`, `/preset` or the settings choose something
+    else, the app takes `ChatScreen.options` and hands others to `ChatScreen.use`; they hold from
+    the next answer on.
 
     Attributes:
         model: "pocket", a folder or a hub id.
@@ -19,6 +33,10 @@ class ChatOptions:
         image_tokens: budget of newly attached pictures.
         thinking: whether the model may think at the start.
         max_tokens, temperature, top_p, top_k, seed: as in `TurnRequest`.
+        plain: line by line, without a screen.
+        continue_last: begin with the chat that was used last.
+        keep_chats: whether chats are kept on the disk.
+        keep_media: whether copies are kept of what was attached.
     """
 
     model: str = "pocket"
@@ -31,3 +49,36 @@ class ChatOptions:
     top_p: float | None = None
     top_k: int | None = None
     seed: int | None = None
+    plain: bool = False
+    continue_last: bool = False
+    keep_chats: bool = True
+    keep_media: bool = True
+
+    @classmethod
+    def resolve(cls, given: Mapping[str, Any], settings: Settings) -> ChatOptions:
+        """What was given wins over the file, and the file over the defaults.
+
+        Args:
+            given: options of the command line and the environment, by the attributes' names.
+            settings: what the file says.
+        """
+        chosen = {name: settings.get(path) for path, name in _BY_PATH.items()}
+        return cls(**{**chosen, **given})
+
+    def with_choice(self, setting: Setting, value: Value | None) -> ChatOptions:
+        """The same with another value; a setting that is not of one chat changes nothing."""
+        name = _BY_PATH.get(setting.path)
+        return self if name is None else replace(self, **{name: value})
+
+    def with_preset(self, preset: Preset) -> ChatOptions:
+        """The same with what a preset chooses."""
+        return replace(self, **dict(preset.choices))
+
+    def choices(self) -> dict[str, Value]:
+        """What a preset would keep of them: all that is not the checkpoint's own."""
+        values = {name: getattr(self, name) for name in CHOICES}
+        return {name: value for name, value in values.items() if value not in (None, "")}
+
+    def chosen(self, setting: Setting) -> Value | None:
+        """What holds of a setting that a chat can have otherwise."""
+        return getattr(self, _BY_PATH[setting.path])
