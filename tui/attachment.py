@@ -5,16 +5,25 @@ Both are known before anything is sent, without the model, from the file's heade
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma4_mlx.messages import AudioPart, ImageTokens
+from gemma4_mlx.errors import AttachmentError
+from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS, AudioPart, ImageTokens
 from tui import figures
 from tui.paths import Kind, media_kind
+from tui.printable import printable_line
 
 if TYPE_CHECKING:  # numpy, Pillow and soundfile are imported when a file is, not before
     from gemma4_mlx.processing import ImageCost
+
+LARGEST_BYTES = {"image": 500_000_000, "audio": 2_000_000_000}
+"""Larger files are not opened: they would be read into memory whole."""
+
+READABLE_SCALE = 0.67
+"""Where a page is shrunk below this share of its size, small text is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,7 @@ class Attachment:
         seconds: of the clip; 0 until `read`.
         audio_tokens: what the clip costs; None until `read`.
         parts: in how many pieces the model hears a long clip.
+        has_text: whether the picture looks like a page or a screenshot; False until `check`.
     """
 
     kind: Kind
@@ -39,6 +49,7 @@ class Attachment:
     seconds: float = 0.0
     audio_tokens: int | None = None
     parts: int = 1
+    has_text: bool = False
 
     @classmethod
     def of(cls, path: Path) -> Attachment:
@@ -47,8 +58,8 @@ class Attachment:
 
     @property
     def name(self) -> str:
-        """The file's name."""
-        return self.path.name
+        """The file's name, fit for the screen."""
+        return printable_line(self.path.name or str(self.path))
 
     def read(self) -> Attachment:
         """Learn size and cost from the file's header.
@@ -56,6 +67,7 @@ class Attachment:
         Raises:
             AttachmentError: it cannot be read.
         """
+        self._check_file()
         if self.kind == "image":
             from gemma4_mlx.processing.image_file import read_image_size
 
@@ -66,23 +78,25 @@ class Attachment:
         clip = clip_cost(AudioPart(self.path, name=self.name))
         return replace(self, seconds=clip.seconds, audio_tokens=clip.tokens, parts=clip.parts)
 
-    def check(self) -> None:
-        """Decode it, so that damage is known before it is sent.
+    def check(self) -> Attachment:
+        """Decode it, so that damage is known before it is sent, and learn what pixels can tell.
 
         Raises:
             AttachmentError: the model could not be given this file.
         """
         if self.kind == "image":
             from gemma4_mlx.processing.image_file import open_image
+            from tui.media.small_text import looks_like_text
 
-            open_image(self.path, name=self.name)
-            return
+            image = open_image(self.path, name=self.name)
+            return replace(self, has_text=looks_like_text(image))
         from gemma4_mlx.processing.audio import prepare_audio
         from gemma4_mlx.processing.long_audio import clips_of
         from gemma4_mlx.processing.settings import AudioSettings
 
         for clip in clips_of(AudioPart(self.path, name=self.name)):
             prepare_audio(clip, AudioSettings())
+        return self
 
     def with_budget(self, image_tokens: ImageTokens | None) -> Attachment:
         """The same picture at another budget; a clip has none."""
@@ -102,6 +116,16 @@ class Attachment:
         cost = self._image_cost()
         return f"sees {figures.pixels(cost.seen_width, cost.seen_height)}" if cost else ""
 
+    def advice(self) -> str:
+        """What another budget would do better; nothing if this one is fine."""
+        cost = self._image_cost()
+        if cost is None:
+            return ""
+        if self.has_text and cost.seen_width < READABLE_SCALE * self.width:
+            return f"small text? try {self._readable_budget()}" if self._can_grow(cost) else ""
+        enough = self._cost_at("auto").image_tokens
+        return f"enlarged; {enough} would do" if enough < cost.image_tokens else ""
+
     def summary(self) -> str:
         """Expected cost and size in a line."""
         tokens = self.tokens()
@@ -118,6 +142,33 @@ class Attachment:
     def _image_cost(self) -> ImageCost | None:
         if self.image_tokens is None or not self.width:
             return None
+        return self._cost_at(self.image_tokens)
+
+    def _cost_at(self, budget: ImageTokens) -> ImageCost:
         from gemma4_mlx.processing import image_cost
 
-        return image_cost(self.width, self.height, self.image_tokens)
+        return image_cost(self.width, self.height, budget)
+
+    def _can_grow(self, cost: ImageCost) -> bool:
+        return cost.image_tokens < IMAGE_TOKEN_BUDGETS[-1]
+
+    def _readable_budget(self) -> int:
+        for budget in IMAGE_TOKEN_BUDGETS:
+            if self._cost_at(budget).seen_width >= READABLE_SCALE * self.width:
+                return budget
+        return IMAGE_TOKEN_BUDGETS[-1]
+
+    def _check_file(self) -> None:
+        """Only ordinary files of a sane size are opened: a pipe would never end."""
+        try:
+            status = self.path.stat()
+        except (OSError, ValueError):
+            return  # whoever opens it says what is wrong
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            raise AttachmentError(f"{self.name} is not a file that can be read", "attach a file")
+        if status.st_size > LARGEST_BYTES[self.kind]:
+            raise AttachmentError(
+                f"{self.name} has {figures.size(status.st_size)}; at most "
+                f"{figures.size(LARGEST_BYTES[self.kind])} are opened",
+                "attach a smaller copy",
+            )

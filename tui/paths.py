@@ -2,13 +2,15 @@
 
 Terminals deliver a dropped file as text: quoted, with backslashes, as a file:// address, or
 bare with spaces inside. macOS writes U+202F (a narrow space) into the names of screenshots,
-which many programs turn into a plain space on the way.
+which many programs turn into a plain space on the way, and takes accents apart (NFD).
 """
 
 from __future__ import annotations
 
+import re
 import shlex
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlparse
@@ -20,24 +22,35 @@ IMAGE_SUFFIXES = frozenset(
 )
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".m4a"})
 
+LONGEST_NAMES = 50_000
+"""Longer text is not looked through for files, in characters."""
+
+_LINE_ENDS = re.compile(r"[\r\n]+")
+
 
 def split_paths(text: str) -> list[Path]:
     """All files that `text` names, whether they exist or not; one per line, or shell words.
 
     A line that is as a whole the name of a file is that file, spaces and all.
     """
-    paths = []
-    for line in filter(None, map(str.strip, text.splitlines())):
-        whole = resolve(line)
-        paths += [whole] if exists(whole) else [resolve(word) for word in _words(line)]
-    return paths
+    return list(_named(text))
 
 
 def media_paths(text: str) -> list[Path]:
     """The files that pasted text names, or none unless all of it is names of media files."""
-    paths = split_paths(text)
-    are_media = (exists(path) and path.is_file() and media_kind(path) for path in paths)
-    return paths if all(are_media) else []
+    if len(text) > LONGEST_NAMES:
+        return []
+    paths = []
+    for path in _named(text):
+        if not is_media_file(path):
+            return []  # prose, most likely: look no further
+        paths.append(path)
+    return paths
+
+
+def is_media_file(path: Path) -> bool:
+    """Whether there is such a file, and it is a picture or clip by its suffix."""
+    return media_kind(path) is not None and exists(path) and path.is_file()
 
 
 def media_kind(path: Path) -> Kind | None:
@@ -57,13 +70,22 @@ def exists(path: Path) -> bool:
 
 
 def resolve(name: str) -> Path:
-    """One file: `~` and file:// expanded, odd spaces forgiven when just one file fits."""
+    """One file: `~` and file:// expanded, odd spaces and accents forgiven if just one fits."""
     if name.startswith("file://"):
         name = unquote(urlparse(name).path)
     path = Path(name)
     if name.startswith("~"):
         path = _expand_home(path)
     return path if exists(path) else _same_name(path) or path
+
+
+def _named(text: str) -> Iterator[Path]:
+    for line in filter(None, map(str.strip, _LINE_ENDS.split(text))):
+        whole = resolve(line)
+        if exists(whole):
+            yield whole
+        else:
+            yield from map(resolve, _words(line))
 
 
 def _words(line: str) -> list[str]:
@@ -81,12 +103,16 @@ def _expand_home(path: Path) -> Path:
 
 
 def _same_name(path: Path) -> Path | None:
+    """The one file that differs from `path` in its way of writing spaces and accents only."""
+    if media_kind(path) is None and not path.is_absolute():
+        return None  # a word of prose: not worth listing a folder
+    folder = path.parent
+    if folder != path and not exists(folder):
+        folder = _same_name(folder) or folder
     wanted = unicodedata.normalize("NFKC", path.name)
     try:
         fits = [
-            each
-            for each in path.parent.iterdir()
-            if unicodedata.normalize("NFKC", each.name) == wanted
+            each for each in folder.iterdir() if unicodedata.normalize("NFKC", each.name) == wanted
         ]
     except (OSError, ValueError):
         return None
