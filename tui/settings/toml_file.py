@@ -81,6 +81,15 @@ def new_file() -> str:
     return "\n".join([*parts, TAIL])
 
 
+def begin(path: Path) -> None:
+    """Write a new file.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    _write(path, new_file())
+
+
 def write_setting(path: Path, setting: Setting, value: Value | None) -> None:
     """Choose a value; None goes back to the default.
 

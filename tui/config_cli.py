@@ -1,0 +1,35 @@
+"""The command `gemma4 config`."""
+
+from __future__ import annotations
+
+import click
+
+from tui.editor import edit_file
+from tui.settings import toml_file
+
+
+@click.group(short_help="The chat's settings.")
+def config() -> None:
+    """The chat's settings: one commented file, settings.toml."""
+
+
+@config.command()
+def path() -> None:
+    """Print where the file is, or would be."""
+    click.echo(toml_file.settings_path())
+
+
+@config.command()
+@click.pass_context
+def edit(context: click.Context) -> None:
+    """Open the file in your editor, VISUAL or EDITOR; a new one explains every setting."""
+    file = toml_file.settings_path()
+    if not file.exists():
+        toml_file.begin(file)
+    edit_file(file)
+    problems = toml_file.read(file).problems
+    for problem in problems:
+        click.echo(f"error: {problem}", err=True)
+    if problems:
+        click.echo("hint: the chat starts all the same, with the defaults of these", err=True)
+        context.exit(2)
