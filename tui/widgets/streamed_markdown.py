@@ -3,57 +3,136 @@
 from __future__ import annotations
 
 import asyncio
-from time import monotonic
+from urllib.parse import urlparse
 
-from markdown_it import MarkdownIt
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical
 from textual.timer import Timer
-from textual.widgets import Markdown
+from textual.widgets import Markdown, Static
 
-SHORTEST_PAUSE_S = 0.1
-REST_PER_WORK = 3.0
-"""How long to rest after an append, in times of what the append took."""
+from tui.gatherer import Gatherer
+from tui.markdown_pieces import Growth, MarkdownPieces, parser
+from tui.printable import printable
+from tui.widgets.code_block import CodeBlock
 
-
-def parser() -> MarkdownIt:
-    """A parser under which no text is lost.
-
-    With HTML on, `<think>` and the like would be taken for tags and not be shown; with
-    reference definitions on, a line such as `[1]: see above` would vanish.
-    """
-    return MarkdownIt("gfm-like", {"html": False}).disable("reference")
+WEB = ("http", "https", "mailto")
 
 
-class StreamedMarkdown(Markdown):
-    """Appends what is written at a bounded rate, so that drawing never outruns the model.
+class MarkdownPiece(Markdown):
+    """One piece of an answer; only links to the web can be followed.
 
-    Every append parses and lays out the last block again; one per token would take most of a
-    core, and a long list or table would arrive late. Appends are therefore gathered, at least
-    `SHORTEST_PAUSE_S` apart and `REST_PER_WORK` times as long as the last one took.
+    Args:
+        text: what is there already.
     """
 
-    def __init__(self) -> None:
-        super().__init__(parser_factory=parser)
-        self._pending: list[str] = []
+    BLOCKS = {**Markdown.BLOCKS, "fence": CodeBlock, "code_block": CodeBlock}
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(parser_factory=parser, open_links=False)
+        self._text = text
+
+    async def on_mount(self, event: events.Mount) -> None:
+        """Begin as if nothing were there: `Markdown.update` loses count of lines for `append`."""
+        event.prevent_default()
+        if self._text:
+            await self.append(self._text)
+
+    def on_markdown_link_clicked(self, event: Markdown.LinkClicked) -> None:
+        """What a model writes must not open a file or run a program."""
+        event.stop()
+        if urlparse(event.href).scheme in WEB:
+            self.app.open_url(event.href)
+
+
+class StreamedMarkdown(Vertical):
+    """Shows what is written soon after, so that drawing never outruns the model.
+
+    `Gatherer` says when to draw, `MarkdownPieces` where to cut.
+
+    Args:
+        source: what is there already.
+    """
+
+    DEFAULT_CSS = """
+    StreamedMarkdown { height: auto; }
+    MarkdownPiece.-goes-on > MarkdownBulletList:last-child { margin: 0; }
+    MarkdownPiece.-goes-on > MarkdownOrderedList:last-child { margin: 0; }
+    """
+
+    def __init__(self, source: str = "") -> None:
+        super().__init__()
+        self.source = source
+        self._gatherer = Gatherer()
+        self._pieces = MarkdownPieces()
         self._timer: Timer | None = None
-        self._pause_s = SHORTEST_PAUSE_S
-        self._appending = asyncio.Lock()
+        self._drawing = asyncio.Lock()
+        self._initial = self._pieces.add(printable(source))
+        self._table = Static(markup=False, classes="growing-table")
+
+    def compose(self) -> ComposeResult:
+        """The pieces, and below them a table that still grows."""
+        pieces = [MarkdownPiece(text) for text in self._initial.added]
+        _join(pieces, self._initial.in_list)
+        yield from pieces
+        yield self._table
+        self._show_table(self._initial.table)
 
     def write(self, text: str) -> None:
         """Add text; it is shown soon."""
-        self._pending.append(text)
-        if self._timer is None:
-            self._timer = self.set_timer(self._pause_s, self.flush)
+        self.source += text
+        self._gatherer.add(text)
+        self._wait()
 
-    async def flush(self) -> None:
-        """Show everything that was written, now."""
+    async def flush(self, *, last: bool = False) -> None:
+        """Show everything that was written, now.
+
+        Args:
+            last: whether nothing more will be written.
+        """
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
-        async with self._appending:  # Textual reads where it stands before it takes its own lock
-            text = "".join(self._pending)
-            self._pending.clear()
-            if not text:
-                return
-            started = monotonic()
-            await self.append(text)
-            self._pause_s = max(SHORTEST_PAUSE_S, REST_PER_WORK * (monotonic() - started))
+        async with self._drawing:
+            text = self._gatherer.begin()
+            if text or last:
+                await self._grow(self._pieces.add(printable(text), last=last))
+            self.call_after_refresh(self._rest)
+
+    def on_mount(self) -> None:
+        """Draw what was written before there was a place for it."""
+        self._wait()
+
+    async def _draw(self) -> None:
+        self._timer = None
+        await self.flush()
+
+    def _rest(self) -> None:
+        self._gatherer.end()
+        self._wait()
+
+    def _wait(self) -> None:
+        if self._gatherer and self._timer is None and self.is_mounted:
+            self._timer = self.set_timer(self._gatherer.wait_s(), self._draw)
+
+    async def _grow(self, growth: Growth) -> None:
+        piece = self.query(MarkdownPiece).last()
+        first, *others = growth.added
+        with self.app.batch_update():
+            if first:
+                await piece.append(first)
+            pieces = [MarkdownPiece(text) for text in others]
+            _join([piece, *pieces], growth.in_list)
+            if pieces:
+                await self.mount_all(pieces, before=self._table)
+            self._show_table(growth.table)
+
+    def _show_table(self, table: str) -> None:
+        self._table.display = bool(table)
+        self._table.update(table.rstrip("\n"))
+
+
+def _join(pieces: list[MarkdownPiece], in_list: list[bool]) -> None:
+    """No gap in the middle of a list."""
+    for piece, goes_on in zip(pieces, in_list, strict=False):
+        piece.set_class(goes_on, "-goes-on")

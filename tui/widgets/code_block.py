@@ -1,0 +1,33 @@
+"""Code in an answer."""
+
+from __future__ import annotations
+
+from textual.binding import Binding
+from textual.message import Message
+from textual.widgets.markdown import MarkdownFence
+
+
+class CodeBlock(MarkdownFence, can_focus=True):
+    """Code as it was written: it scrolls instead of wrapping, and can be copied as source."""
+
+    BINDINGS = [
+        Binding("y", "copy", "Copy the code", id="code.copy"),
+        Binding("left", "scroll_left", "Left", show=False),
+        Binding("right", "scroll_right", "Right", show=False),
+    ]
+
+    class Copied(Message):
+        """The reader wants the source."""
+
+        def __init__(self, source: str) -> None:
+            super().__init__()
+            self.source = source
+
+    @property
+    def source_code(self) -> str:
+        """What stands between the fences."""
+        return self._token.content
+
+    def action_copy(self) -> None:
+        """Ask for the source to be copied."""
+        self.post_message(self.Copied(self.source_code))
