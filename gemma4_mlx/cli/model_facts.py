@@ -1,19 +1,21 @@
-"""What a folder says about its model, from config.json and file sizes alone."""
+"""What is known of a model without reading its weights: from config.json and file sizes."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
-from gemma4_mlx.config import ModelConfig, Quantization
+from gemma4_mlx.cli.fit import fit_hint, fit_of, published_weights
+from gemma4_mlx.config import DEMO_MODEL, ModelConfig, Quantization
+from gemma4_mlx.errors import CheckpointError
+from gemma4_mlx.hub import missing_files, picks
+from gemma4_mlx.memory import PUBLISHED, Weights, checkpoint_weights, published_config
 
 
 def variant_of(config: ModelConfig) -> str:
     """E2B, E4B, 26B-A4B or 31B; "other" for a model of another size."""
-    from gemma4_mlx.memory import PUBLISHED, published_config
-
     size = (config.text_config.hidden_size, config.text_config.num_hidden_layers)
     for variant in PUBLISHED:
         text = published_config(variant).text_config
@@ -31,21 +33,59 @@ def packing_of(config: ModelConfig) -> str:
     return f"{default.bits}-bit" if default.mode == "affine" else default.mode
 
 
+def takes(config: ModelConfig) -> tuple[str, ...]:
+    """What can be put into a question: text, and what the model has a tower for."""
+    towers = {"image": config.vision_config, "audio": config.audio_config}
+    return ("text", *(name for name, tower in towers.items() if tower is not None))
+
+
 def model_facts(folder: Path) -> dict[str, Any]:
-    """Everything that `gemma4 models info` tells; plain JSON.
+    """Everything that `gemma4 models info` tells of a model on this disk; plain JSON.
 
     Raises:
         ModelNotFoundError, CheckpointError: config.json is missing or cannot be read.
     """
-    from gemma4_mlx.hub import missing_files
-
     config = ModelConfig.from_folder(folder)
-    text = config.text_config
     sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
-    return {
+    missing = list(missing_files(folder))
+    facts = {
         "folder": str(folder),
-        "variant": variant_of(config),
         "packing": packing_of(config),
+        **_of_config(config),
+        "missing": missing,
+        "size_bytes": sum(sizes.values()),
+        "files": sizes,
+    }
+    if missing:
+        return facts
+    try:
+        return {**facts, **_fit(config, checkpoint_weights(folder, config))}
+    except CheckpointError as error:  # a damaged model is told of, too
+        return {**facts, "damaged": error.message}
+
+
+def published_facts(hub_id: str) -> dict[str, Any] | None:
+    """The same of a published model that is not on this disk; None for one that is not known."""
+    for pick in picks():
+        if pick.hub_id == hub_id:
+            config = published_config(pick.variant)
+            return {
+                "folder": None,
+                "packing": pick.packing,
+                **_of_config(config),
+                "missing": [],
+                "size_bytes": round(pick.download_gb * 1e9),
+                "files": {},
+                **_fit(config, published_weights(pick, config)),
+            }
+    return None
+
+
+def _of_config(config: ModelConfig) -> dict[str, Any]:
+    text = config.text_config
+    return {
+        "variant": variant_of(config),
+        "takes": list(takes(config)),
         "layers": {
             "all": text.num_hidden_layers,
             "full": sum(layer.window is None for layer in text.layers),
@@ -60,10 +100,25 @@ def model_facts(folder: Path) -> dict[str, Any]:
         "hears": config.audio_config is not None,
         "quantization": _quantization(config.quantization),
         "provenance": config.raw.get("gemma4_mlx"),
-        "missing": list(missing_files(folder)),
-        "size_bytes": sum(sizes.values()),
-        "files": sizes,
     }
+
+
+def _fit(config: ModelConfig, weights: Weights) -> dict[str, Any]:
+    from gemma4_mlx.cli.plan import machine_of
+
+    machine = machine_of()
+    hint = fit_hint(config, weights, machine)
+    return {**fit_of(config, weights, machine), "hint": hint}
+
+
+def licence_of(name: str, files: Container[str]) -> str:
+    """Under which terms a model may be used, as far as that is known here."""
+    if name == DEMO_MODEL or name in {pick.hub_id for pick in picks()}:
+        return "Apache-2.0"
+    if "LICENSE" in files:
+        return "see LICENSE in its folder"
+    is_hub_id = name.count("/") == 1 and not Path(name).is_dir()
+    return f"see https://huggingface.co/{name}" if is_hub_id else "not told"
 
 
 def facts_in_words(facts: dict[str, Any]) -> Iterable[tuple[str, str]]:
@@ -72,7 +127,7 @@ def facts_in_words(facts: dict[str, Any]) -> Iterable[tuple[str, str]]:
     shared = f"; {layers['sharing_kv']} read the keys of others" if layers["sharing_kv"] else ""
     sliding = layers["all"] - layers["full"]
     yield "variant", facts["variant"]
-    yield "folder", facts["folder"]
+    yield "folder", facts["folder"] or "not on this disk"
     yield "weights", "; ".join(_packed_in_words(facts["quantization"])) or facts["packing"]
     yield "layers", f"{sliding} with a window of {layers['window']}, {layers['full']} full{shared}"
     if facts["experts"]:
@@ -80,8 +135,31 @@ def facts_in_words(facts: dict[str, Any]) -> Iterable[tuple[str, str]]:
     yield "context", f"{facts['context_length']} positions"
     senses = [name for name, has in (("sees", facts["sees"]), ("hears", facts["hears"])) if has]
     yield "senses", " and ".join(senses) or "text only"
+    if facts["provenance"]:
+        yield "made", _made_in_words(facts["provenance"])
+    yield "licence", facts["licence"]
+    if facts.get("plan"):
+        plan = facts["plan"]
+        taken, limit = plan["total_bytes"] / 1e9, plan["limit_bytes"] / 1e9
+        sum_ = f"{taken:.2f} of {limit:.2f} GB for {plan['context']} positions"
+        yield "here", f"{facts['fit']}: {sum_}"
+    if facts["cache"]:
+        yield "cache", "the hub's, which other programs share"
     if facts["missing"]:
         yield "missing", ", ".join(facts["missing"])
+    if facts.get("damaged"):
+        yield "damaged", facts["damaged"]
+    if facts.get("hint"):
+        yield "hint", facts["hint"]
+
+
+def _made_in_words(provenance: Any) -> str:
+    """By which recipe, and from what; other programs may have put anything there."""
+    if not isinstance(provenance, dict):
+        return str(provenance)
+    source, recipe = provenance.get("source"), provenance.get("recipe")
+    parts = [f"by the recipe {recipe}"] * bool(recipe) + [f"from {source}"] * bool(source)
+    return " ".join(parts) or str(provenance)
 
 
 def _dtype(config: ModelConfig) -> str:

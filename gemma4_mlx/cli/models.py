@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
@@ -15,35 +14,9 @@ from gemma4_mlx.cli.notes import Notes
 from gemma4_mlx.config import DEMO_MODEL
 from gemma4_mlx.errors import Gemma4Error, ModelNotFoundError, UsageError
 
-if TYPE_CHECKING:
-    from gemma4_mlx.hub import CachedModel
-
 _TELL_EVERY_S = 0.2
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A model in the list.
-
-    Attributes:
-        name: what `-m` takes.
-        variant: E2B, E4B, 26B-A4B, 31B, demo or other; "?" where config.json cannot be read.
-        packing: bits of its weights, or "?".
-        size_bytes: on this disk, or to be fetched.
-        state: "here", "incomplete" or "available".
-        note: in words; may be empty.
-        fit: whether it fits this machine; empty where that was not asked.
-    """
-
-    name: str
-    variant: str
-    packing: str
-    size_bytes: int
-    state: str
-    note: str = ""
-    fit: str = ""
 
 
 @click.group(invoke_without_command=True, short_help="List, fetch, look at and delete models.")
@@ -57,34 +30,38 @@ def models(ctx: click.Context) -> None:
 @models.command("list", short_help="List models on this disk and published ones.")
 @json_option
 def list_models(as_json: bool = False) -> None:
-    """List the models on this disk, and published ones that can be fetched."""
-    from gemma4_mlx.hub import cached_models, picks_as_of
+    """List the models on this disk, and published ones that can be fetched.
 
-    cached = cached_models()
-    rows = [_bundled(), *map(_cached_row, cached), *_available(cached)]
+    Each is said to fit this machine, to be tight or too big for it, for a conversation of 8192
+    tokens with pictures and clips; `gemma4 plan MODEL` shows the sum. The one to begin with has
+    a star.
+    """
+    from gemma4_mlx.cli.model_list import listing
+
+    made = listing()
     if as_json:
-        made = {"as_of": picks_as_of(), "models": [asdict(row) for row in rows]}
         click.echo(json.dumps(made, indent=2))
         return
-    click.echo("On this disk:")
-    for row in rows:
-        if row.state != "available":
-            click.echo(_line(row))
-    click.echo(f"\nTo be fetched by `gemma4 models get NAME` (sizes of {picks_as_of()}):")
-    for row in rows:
-        if row.state == "available":
-            click.echo(_line(row))
+    here = [row for row in made["models"] if row["state"] != "available"]
+    available = [row for row in made["models"] if row["state"] == "available"]
+    click.echo(f"{_machine_line(made['machine'])}\nOn this disk:")
+    click.echo("\n".join(map(_line, here)))
+    click.echo(f"\nTo be fetched by `gemma4 models get NAME` (sizes of {made['as_of']}):")
+    click.echo("\n".join(map(_line, available)))
 
 
 @models.command(short_help="Fetch a model.")
 @click.argument("name", metavar="HUB_ID")
 @click.option("--revision", help="Branch, tag or commit; the newest state if not given.")
-@json_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each step.")
 def get(name: str, revision: str | None, as_json: bool) -> None:
     """Fetch a published checkpoint into the hub's cache, or what is missing of it.
 
     A download that was cut off goes on where it stopped. Every file is checked.
     """
+    if as_json:
+        _get_as_json(name, revision)
+        return
     from gemma4_mlx.hub import fetch, plan_download
 
     notes = Notes()
@@ -92,36 +69,59 @@ def get(name: str, revision: str | None, as_json: bool) -> None:
     plan = plan_download(name, revision)
     folder = fetch(plan, _Progress(notes, name))
     notes.status("")
-    if as_json:
-        made = {
-            "hub_id": name,
-            "revision": plan.revision,
-            "commit": plan.commit,
-            "folder": str(folder),
-            "size_bytes": plan.total_bytes,
-            "fetched_bytes": plan.missing_bytes,
-        }
-        click.echo(json.dumps(made, indent=2))
-    else:
-        fetched = f"fetched {_size(plan.missing_bytes)}" if plan.missing_bytes else "all was here"
-        click.echo(f"{folder}  {_size(plan.total_bytes)}, {fetched}")
+    fetched = f"fetched {_size(plan.missing_bytes)}" if plan.missing_bytes else "all was here"
+    click.echo(f"{folder}  {_size(plan.total_bytes)}, {fetched}")
+
+
+def _get_as_json(name: str, revision: str | None) -> None:
+    """For programs: a line for the plan, some for the progress, one for the end."""
+    from gemma4_mlx.hub import fetch, plan_download
+
+    def tell(event: str, **facts: object) -> None:
+        click.echo(json.dumps({"event": event, "hub_id": name, **facts}))
+
+    try:
+        plan = plan_download(name, revision)
+        sizes = {"size_bytes": plan.total_bytes, "fetched_bytes": plan.missing_bytes}
+        commit = {"revision": plan.revision, "commit": plan.commit}
+        tell("plan", **commit, total_bytes=plan.total_bytes, missing_bytes=plan.missing_bytes)
+        progress = _seldom(lambda done, total: tell("progress", done_bytes=done, total_bytes=total))
+        folder = fetch(plan, progress)
+        tell("fetched", **commit, folder=str(folder), **sizes)
+    except Gemma4Error as error:
+        tell("failed", message=error.message, hint=error.hint, exit_code=error.exit_code)
+        raise
 
 
 @models.command(short_help="Tell what a model is.")
 @click.argument("name", metavar="MODEL")
 @json_option
 def info(name: str, as_json: bool) -> None:
-    """Tell what MODEL is: a folder, pocket, or a hub id that is on this disk."""
-    from gemma4_mlx.cli.model_facts import facts_in_words, model_facts
+    """Tell what MODEL is: a folder, pocket, or a hub id.
 
-    facts = {"name": name, **model_facts(_folder(name))}
+    Of a published model that is not on this disk, what is known without a network is told.
+    """
+    from gemma4_mlx.cli.model_facts import (
+        facts_in_words,
+        licence_of,
+        model_facts,
+        published_facts,
+    )
+
+    folder = _folder_or_none(name)
+    facts = published_facts(name) if folder is None else model_facts(folder)
+    if facts is None:
+        raise _not_here(name, f"`gemma4 models get {name}` fetches it")
+    licence = licence_of(name, facts["files"])
+    facts = {"name": name, **facts, "licence": licence, "cache": _held(name, facts["folder"])}
+    words = list(facts_in_words(facts))
     if as_json:
-        click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        click.echo(json.dumps({**facts, "in_words": words}, indent=2, ensure_ascii=False))
         return
     click.echo(name)
-    for label, text in facts_in_words(facts):
+    for label, text in words:
         click.echo(f"  {label:<10}{text}")
-    click.echo(f"  {'files':<10}{len(facts['files'])}, {_size(facts['size_bytes'])}")
+    click.echo(f"  {'size':<10}{_size(facts['size_bytes'])}, {len(facts['files'])} files")
     for file, size_bytes in facts["files"].items():
         click.echo(f"    {_size(size_bytes):>9}  {file}")
 
@@ -132,16 +132,42 @@ def info(name: str, as_json: bool) -> None:
 @json_option
 def rm(name: str, yes: bool, as_json: bool) -> None:
     """Delete a fetched model from the hub's cache, which other programs use, too."""
-    from gemma4_mlx.hub import remove
+    from gemma4_mlx.hub import holding, remove
 
-    total = _size(sum(model.size_bytes for model in _cached(name)))
+    if name == DEMO_MODEL:
+        raise UsageError(f"{DEMO_MODEL} is a part of this program")
+    held = holding(name)
+    if held is None:
+        raise _not_here(name, "`gemma4 models list` names those that are")
     if not yes:
-        click.confirm(f"delete {name}, {total}?", abort=True, err=True)
+        snapshots = f", {len(held.commits)} snapshots" if len(held.commits) > 1 else ""
+        click.echo(
+            f"{name} is in the hub's cache, which all programs that fetch from the hub share:\n"
+            f"  {held.folder}{snapshots}\n"
+            "Another program that uses it would have to fetch it again.",
+            err=True,
+        )
+        click.confirm(f"delete it and free {_size(held.freed_bytes)}?", abort=True, err=True)
     freed_bytes = remove(name)
     if as_json:
         click.echo(json.dumps({"hub_id": name, "freed_bytes": freed_bytes}, indent=2))
     else:
         click.echo(f"deleted {name}, {_size(freed_bytes)}")
+
+
+def _seldom(
+    tell: Callable[[int, int], None], clock: Callable[[], float] = time.monotonic
+) -> Callable[[int, int], None]:
+    """The same, but not more often than somebody can read; the end is always told."""
+    told = 0.0
+
+    def call(done: int, total: int) -> None:
+        nonlocal told
+        if done == total or clock() - told >= _TELL_EVERY_S:
+            told = clock()
+            tell(done, total)
+
+    return call
 
 
 class _Progress:
@@ -171,74 +197,48 @@ class _Progress:
         self._notes.status(text)
 
 
-def _bundled() -> Row:
-    from gemma4_mlx.cli.model_facts import packing_of
-    from gemma4_mlx.config import ModelConfig
-    from gemma4_mlx.loading import find_checkpoint
-
-    folder = find_checkpoint(DEMO_MODEL)
-    size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
-    return Row(DEMO_MODEL, "demo", packing_of(ModelConfig.from_folder(folder)), size, "here")
-
-
-def _cached_row(model: CachedModel) -> Row:
-    from gemma4_mlx.cli.model_facts import packing_of, variant_of
-    from gemma4_mlx.config import ModelConfig
-
-    state = "incomplete" if model.missing else "here"
-    note = f"incomplete: lacks {', '.join(model.missing)}" if model.missing else ""
-    try:
-        config = ModelConfig.from_folder(model.folder)
-    except Gemma4Error as error:  # one broken model must not hide the others
-        return Row(model.hub_id, "?", "?", model.size_bytes, state, error.message)
-    kind = variant_of(config), packing_of(config)
-    return Row(model.hub_id, *kind, model.size_bytes, state, note)
-
-
-def _available(cached: Iterable[CachedModel]) -> Iterable[Row]:
-    """Published models that are not whole on this disk."""
-    from gemma4_mlx.hub import picks
-
-    whole = {model.hub_id for model in cached if not model.missing}
-    for pick in picks():
-        if pick.hub_id not in whole:
-            size = round(pick.download_gb * 1e9)
-            yield Row(pick.hub_id, pick.variant, pick.packing, size, "available", pick.note)
-
-
-def _folder(name: str) -> Path:
-    """Where a model lies on this disk; nothing is fetched."""
+def _folder_or_none(name: str) -> Path | None:
+    """Where a model lies on this disk; None for a hub id that is not there."""
     from gemma4_mlx.hub import cached_snapshot
     from gemma4_mlx.loading import find_checkpoint
 
     if name == DEMO_MODEL or Path(name).is_dir() or name.count("/") != 1:
         return find_checkpoint(name)
-    folder = cached_snapshot(name)
-    if folder is None:
-        raise _not_here(name, f"`gemma4 models get {name}` fetches it")
-    return folder
+    return cached_snapshot(name)
 
 
-def _cached(name: str) -> list[CachedModel]:
-    from gemma4_mlx.hub import cached_models
+def _held(name: str, folder: str | None) -> dict[str, Any] | None:
+    """What the hub's cache holds of a model; None for one that lies elsewhere."""
+    from gemma4_mlx.hub import holding
 
-    if name == DEMO_MODEL:
-        raise UsageError(f"{DEMO_MODEL} is a part of this program")
-    found = [model for model in cached_models() if model.hub_id == name]
-    if not found:
-        raise _not_here(name, "`gemma4 models list` names those that are")
-    return found
+    if folder is None or name == DEMO_MODEL or Path(name).is_dir():
+        return None
+    held = holding(name)
+    return held and {
+        "folder": str(held.folder),
+        "snapshots": len(held.commits),
+        "freed_bytes": held.freed_bytes,
+    }
 
 
 def _not_here(name: str, hint: str) -> ModelNotFoundError:
     return ModelNotFoundError(f"{name} is not in the hub's cache on this disk", hint)
 
 
-def _line(row: Row) -> str:
+def _machine_line(machine: dict[str, Any]) -> str:
+    """How much memory there is; where MLX has no GPU, that it is slow."""
+    ram, usable = machine["ram_bytes"] / 2**30, _size(machine["usable_bytes"])
+    slow = "; without a GPU, slowly" if machine["runs_on"] == "cpu" else ""
+    return f"{machine['name']}: {ram:.0f} GB, of which a model may take {usable}{slow}"
+
+
+def _line(row: dict[str, Any]) -> str:
     """One model in a line; its name is last, as names are long."""
-    fit = f"{row.fit:<9}" if row.fit else ""
-    note = f"  ({row.note})" if row.note else ""
-    return f"  {row.variant:<9}{row.packing:<10}{_size(row.size_bytes):>9}  {fit}{row.name}{note}"
+    star = "*" if row["is_recommended"] else " "
+    note = f"  ({row['note']})" if row["note"] else ""
+    size = _size(row["size_bytes"])
+    kind = f"{row['variant']:<9}{row['packing']:<10}{size:>9}  {row['fit'] or '?':<9}"
+    return f"{star} {kind}{row['name']}{note}"
 
 
 def _size(nbytes: int) -> str:

@@ -80,13 +80,14 @@ def _plan(
 ) -> Plan:
     from gemma4_mlx.memory import Demand, plan_model
 
-    config, weights = _model(model, recipe)
+    config, weights = planned_model(model, recipe)
     budget = None if image_tokens is None else int(image_tokens)
     demand = Demand(context=context, image_tokens=budget)
-    return plan_model(config, weights, _machine(ram), demand)
+    return plan_model(config, weights, machine_of(ram), demand)
 
 
-def _machine(ram: float | None) -> Machine:
+def machine_of(ram: float | None = None) -> Machine:
+    """A Mac with so many GB, or the machine that this runs on."""
     from gemma4_mlx.memory import mac, this_machine
 
     if ram is not None:
@@ -98,7 +99,7 @@ def _machine(ram: float | None) -> Machine:
     return this_machine(mx.device_info())
 
 
-def _model(name: str, recipe: str | None) -> tuple[ModelConfig, Weights]:
+def planned_model(name: str, recipe: str | None = None) -> tuple[ModelConfig, Weights]:
     """The config of a model, and its weights: those on this disk, or as they are published.
 
     Raises:

@@ -7,20 +7,32 @@ pick        published checkpoints worth fetching, and their sizes
 layout      a file, and where in the cache it lies
 """
 
-from gemma4_mlx.hub.cached import CachedModel, cached_models, cached_snapshot, missing_files, remove
-from gemma4_mlx.hub.layout import HubFile
+from gemma4_mlx.hub.cached import (
+    CachedModel,
+    Holding,
+    cached_models,
+    cached_snapshot,
+    holding,
+    missing_files,
+    remove,
+)
+from gemma4_mlx.hub.layout import HubFile, cache_folder
 from gemma4_mlx.hub.pick import Pick, picks, picks_as_of
 from gemma4_mlx.hub.plan import Download, plan_download
-from gemma4_mlx.hub.transfer import fetch, obtain
+from gemma4_mlx.hub.transfer import fetch, free_bytes, obtain
 
 __all__ = [
     "CachedModel",
     "Download",
+    "Holding",
     "HubFile",
     "Pick",
+    "cache_folder",
     "cached_models",
     "cached_snapshot",
     "fetch",
+    "free_bytes",
+    "holding",
     "missing_files",
     "obtain",
     "picks",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from gemma4_mlx.errors import CheckpointError
+from gemma4_mlx.errors import CheckpointError, ModelNotFoundError
 from gemma4_mlx.hub.layout import MAIN, ModelFolder, cache_folder
 from gemma4_mlx.json_file import read_json_object
 from gemma4_mlx.weight_file import INDEX_NAME
@@ -32,6 +33,23 @@ class CachedModel:
     folder: Path
     size_bytes: int
     missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """All that the cache holds of a model, and what deleting it would free.
+
+    Attributes:
+        hub_id: of the checkpoint.
+        folder: of the model in the cache.
+        commits: of its snapshots; other programs may have asked for some of them.
+        freed_bytes: what deleting all of it frees.
+    """
+
+    hub_id: str
+    folder: Path
+    commits: tuple[str, ...]
+    freed_bytes: int
 
 
 def cached_snapshot(hub_id: str, revision: str | None = None) -> Path | None:
@@ -65,21 +83,50 @@ def cached_models() -> list[CachedModel]:
     return [_described(folder) for folder in sorted(folders) if _is_gemma4(folder)]
 
 
+def holding(hub_id: str) -> Holding | None:
+    """What the cache holds of a model; None for nothing."""
+    model = ModelFolder(hub_id)
+    if not model.path.is_dir():
+        return None
+    # Links do not count: what they point to stays, or is counted where it lies.
+    files = (path for path in model.path.rglob("*") if not path.is_symlink() and path.is_file())
+    commits = sorted(path.name for path in model.snapshot("").glob("*") if path.is_dir())
+    freed_bytes = sum(path.lstat().st_size for path in files)
+    return Holding(hub_id, model.path, tuple(commits), freed_bytes)
+
+
 def remove(hub_id: str) -> int:
     """Delete a model with all its snapshots, and what has come of a download.
 
     Returns:
         The freed bytes.
+
+    Raises:
+        ModelNotFoundError: the cache holds nothing of it, or a program is fetching it.
     """
-    folder = ModelFolder(hub_id).path
-    # Links do not count: what they point to stays, or is counted where it lies.
-    freed_bytes = sum(
-        path.lstat().st_size
-        for path in folder.rglob("*")
-        if path.is_file() and not path.is_symlink()
-    )
-    shutil.rmtree(folder)
-    return freed_bytes
+    held = holding(hub_id)
+    if held is None:
+        raise ModelNotFoundError(
+            f"{hub_id} is not in the hub's cache on this disk",
+            "`gemma4 models list` names those that are",
+        )
+    if _is_being_fetched(hub_id):
+        raise ModelNotFoundError(
+            f"a program is fetching {hub_id}", "stop that download, then delete it"
+        )
+    shutil.rmtree(held.folder)
+    return held.freed_bytes
+
+
+def _is_being_fetched(hub_id: str) -> bool:
+    """Whether somebody holds one of the hub's locks of its files."""
+    for path in ModelFolder(hub_id).locks.glob("*.lock"):
+        with path.open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+    return False
 
 
 def _described(folder: Path) -> CachedModel:

@@ -65,9 +65,14 @@ class ModelFolder:
         """The folder with all files of a commit."""
         return self.path / "snapshots" / commit
 
+    @property
+    def locks(self) -> Path:
+        """The folder of its locks."""
+        return cache_folder() / ".locks" / self._name
+
     def lock(self, file: HubFile) -> Path:
         """Held by whoever fetches a file."""
-        return cache_folder() / ".locks" / self._name / f"{file.etag}.lock"
+        return self.locks / f"{file.etag}.lock"
 
     def ref(self, revision: str) -> Path:
         """Names the commit of a branch or tag."""

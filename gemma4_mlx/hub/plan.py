@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatch
 from typing import Any, NoReturn
 
 from gemma4_mlx.errors import CheckpointError, ModelNotFoundError
 from gemma4_mlx.hub.layout import MAIN, HubFile, ModelFolder
+from gemma4_mlx.hub.pick import picks
 
 _WANTED = ("*.json", "*.jinja", "model*.safetensors", "LICENSE*", "NOTICE*")
 _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -71,7 +73,12 @@ def refuse(hub_id: str, revision: str | None, error: Exception) -> NoReturn:
 
 
 def _refusal(hub_id: str, revision: str | None, error: Exception) -> ModelNotFoundError:
-    from huggingface_hub.errors import GatedRepoError, HFValidationError, RevisionNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        OfflineModeIsEnabled,
+        RevisionNotFoundError,
+    )
 
     status = getattr(getattr(error, "response", None), "status_code", None)
     if isinstance(error, GatedRepoError) or status == 403:
@@ -84,16 +91,32 @@ def _refusal(hub_id: str, revision: str | None, error: Exception) -> ModelNotFou
     if status in (401, 404):
         return ModelNotFoundError(
             f"there is no model {hub_id} on the hub, or it is private",
-            "check the spelling; a private model needs `hf auth login` first",
+            f"{_spelling(hub_id)}; a private model needs `hf auth login` first",
         )
     if isinstance(error, HFValidationError):
         return ModelNotFoundError(
             f"{hub_id!r} is not a hub id", "an id looks like google/gemma-4-E2B"
         )
+    if isinstance(error, OfflineModeIsEnabled):
+        return ModelNotFoundError(
+            f"{hub_id} could not be fetched: HF_HUB_OFFLINE forbids to ask the hub",
+            "unset it; models on this disk need no network",
+        )
     lines = str(error).strip().splitlines()
     return ModelNotFoundError(
         f"{hub_id} could not be fetched: {lines[0] if lines else type(error).__name__}",
-        "check the network; HF_HUB_OFFLINE must not be set",
+        "check the network; models on this disk need none",
+    )
+
+
+def _spelling(hub_id: str) -> str:
+    """Ids like one that the hub does not know, among those that are worth fetching."""
+    known = {pick.hub_id.lower(): pick.hub_id for pick in picks()}
+    close = get_close_matches(hub_id.lower(), known, n=3, cutoff=0.7)
+    return (
+        f"did you mean {' or '.join(known[name] for name in close)}"
+        if close
+        else ("check the spelling")
     )
 
 

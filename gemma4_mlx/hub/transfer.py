@@ -231,10 +231,15 @@ class _Sink:
         return hashlib.sha1(header, usedforsecurity=False)
 
 
-def _check_space(download: Download, path: Path) -> None:
+def free_bytes(path: Path) -> int:
+    """What is left on the disk of a folder, which need not be there yet."""
     while not path.exists():
         path = path.parent
-    free = shutil.disk_usage(path).free
+    return shutil.disk_usage(path).free
+
+
+def _check_space(download: Download, path: Path) -> None:
+    free = free_bytes(path)
     if download.missing_bytes and download.missing_bytes + _SPARE_BYTES > free:
         raise ModelNotFoundError(
             f"{download.hub_id} takes {download.missing_bytes / 1e9:.2f} GB more, the disk of "

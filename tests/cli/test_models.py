@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,11 +12,14 @@ import pytest
 from click.testing import CliRunner
 
 from gemma4_mlx.cli import main
+from gemma4_mlx.cli.fit import published_weights
+from gemma4_mlx.cli.model_list import model_rows
 from gemma4_mlx.cli.models import _Progress
-from gemma4_mlx.hub import cached_models, picks
-from gemma4_mlx.memory import PUBLISHED
+from gemma4_mlx.hub import Pick, cached_models, picks
+from gemma4_mlx.memory import GIB, PUBLISHED, Machine, mac, published_config
 from tests.hub.server import HUB_ID, FakeHub
 
+EARS = ("demo", "E2B", "E4B")
 POCKET = Path(str(files("gemma4_mlx") / "pocket"))
 
 
@@ -26,6 +31,18 @@ def listed() -> dict[str, dict]:
     done = run("list", "--json")
     assert done.exit_code == 0, done.stderr
     return {row["name"]: row for row in json.loads(done.stdout)["models"]}
+
+
+def got(*arguments: str) -> list[dict]:
+    """What `get --json` tells, line by line."""
+    return [json.loads(line) for line in run("get", *arguments, "--json").stdout.splitlines()]
+
+
+@pytest.fixture
+def sixteen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Mac with 16 GB: 10.7 GiB for the GPU."""
+    module = import_module("gemma4_mlx.cli.plan")  # by its name `plan` the command is found
+    monkeypatch.setattr(module, "machine_of", lambda ram=None: mac(16))
 
 
 @pytest.fixture
@@ -44,7 +61,39 @@ def test_the_list_starts_with_what_comes_along():
     assert "pocket" in here
     assert "mlx-community/gemma-4-e2b-it-4bit" in available
     assert "2026-07-27" in available
+    assert here.startswith("this machine: ")
     assert run("list").stdout == done.stdout
+
+
+@pytest.mark.usefixtures("cache", "sixteen")
+def test_the_list_says_what_fits_this_machine_and_what_to_begin_with():
+    rows = listed()
+    fits = {(row["variant"], row["packing"]): row["fit"] for row in rows.values()}
+    assert fits["demo", "bf16"] == fits["E2B", "4-bit"] == fits["E4B", "4-bit"] == "fits"
+    assert fits["E4B", "bf16"] == "tight"
+    assert fits["26B-A4B", "4-bit"] == fits["31B", "8-bit"] == "too big"
+    (best,) = [row for row in rows.values() if row["is_recommended"]]
+    assert (best["variant"], best["packing"]) == ("E4B", "4-bit qat")
+    for row in rows.values():
+        assert sum(row["plan"]["lines"].values()) == row["plan"]["total_bytes"]
+        assert row["takes"] == ["text", "image", "audio"][: 2 + (row["variant"] in EARS)]
+    lines = run("list").stdout.splitlines()
+    assert lines[0] == "a Mac with 16 GB: 16 GB, of which a model may take 11.85 GB"
+    (starred,) = [line for line in lines if line.startswith("*")]
+    assert "fits     mlx-community/gemma-4-E4B-it-qat-4bit" in starred
+
+
+@pytest.mark.usefixtures("cache")
+def test_without_a_gpu_the_smallest_is_recommended():
+    best = [row for row in model_rows(Machine(64 * GIB, 60 * GIB, item_bytes=4))]
+    assert [row.variant for row in best if row.is_recommended] == ["E2B"]
+    assert not [row for row in model_rows(mac(2)) if row.is_recommended]
+
+
+@pytest.mark.parametrize("pick", picks(), ids=lambda pick: pick.hub_id)
+def test_the_weights_of_a_published_model_are_as_large_as_its_files(pick: Pick):
+    weights = published_weights(pick, published_config(pick.variant))
+    assert weights.nbytes(2) / 1e9 == pytest.approx(pick.download_gb, rel=0.01)
 
 
 @pytest.mark.usefixtures("cache")
@@ -77,12 +126,32 @@ def test_a_fetched_model_is_listed_and_told_of(model: FakeHub):
 
 
 def test_a_second_get_fetches_nothing(model: FakeHub):
-    first = json.loads(run("get", HUB_ID, "--json").stdout)
-    again = json.loads(run("get", HUB_ID, "--json", "--revision", "main").stdout)
+    first = got(HUB_ID)[-1]
+    again = got(HUB_ID, "--revision", "main")[-1]
     assert first["fetched_bytes"] == first["size_bytes"] == sum(map(len, model.files.values()))
     assert (again["fetched_bytes"], again["folder"]) == (0, first["folder"])
     assert again["commit"] == model.commit
     assert "all was here" in run("get", HUB_ID).stdout
+
+
+def test_pain_51_a_program_is_told_the_plan_the_bytes_and_the_end(model: FakeHub):
+    plan, *progress, end = got(HUB_ID)
+    total = sum(map(len, model.files.values()))
+    assert (plan["event"], plan["total_bytes"], plan["missing_bytes"]) == ("plan", total, total)
+    assert {line["event"] for line in progress} == {"progress"}
+    done = [line["done_bytes"] for line in progress]
+    assert done == sorted(done)
+    assert (done[-1], progress[-1]["total_bytes"]) == (total, total)
+    assert (end["event"], end["hub_id"]) == ("fetched", HUB_ID)
+    assert (Path(end["folder"]) / "model.safetensors").is_file()
+
+
+def test_a_program_is_told_what_went_wrong_and_what_is_spelled_like_it(model: FakeHub):
+    done = run("get", "mlx-community/gemma-4-e2b-4bit", "--json")
+    (failed,) = map(json.loads, done.stdout.splitlines())
+    assert done.exit_code == failed["exit_code"] == 3
+    assert "there is no model mlx-community/gemma-4-e2b-4bit" in failed["message"]
+    assert "did you mean mlx-community/gemma-4-e2b-it-4bit" in failed["hint"]
 
 
 def test_pain_51_a_model_that_is_not_whole_is_not_called_here(model: FakeHub):
@@ -105,7 +174,7 @@ def test_a_download_that_was_cut_off_is_listed_with_what_has_come(model: FakeHub
     row = listed()[HUB_ID]
     assert (row["state"], row["size_bytes"] > 1_000_000) == ("incomplete", True)
     model.cut_after.clear()
-    done = json.loads(run("get", HUB_ID, "--json").stdout)
+    done = got(HUB_ID)[-1]
     assert done["fetched_bytes"] == 6_000_000
     assert listed()[HUB_ID]["state"] == "here"
 
@@ -122,7 +191,9 @@ def test_deleting_asks_first(model: FakeHub, cache: Path):
     run("get", HUB_ID)
     kept = run("rm", HUB_ID, input="n\n")
     assert (kept.exit_code, kept.stdout) == (1, "")
-    assert f"delete {HUB_ID}" in kept.stderr
+    assert f"{HUB_ID} is in the hub's cache, which all programs" in kept.stderr
+    assert str(cache / "models--somebody--gemma-4-tiny-it") in kept.stderr
+    assert "free 86.6 kB?" in kept.stderr
     assert HUB_ID in listed()
     assert run("rm", HUB_ID, input="y\n").exit_code == 0
     assert HUB_ID not in listed()
@@ -135,6 +206,39 @@ def test_deleting_without_a_question(model: FakeHub):
     done = json.loads(run("rm", HUB_ID, "--yes", "--json").stdout)
     assert done["hub_id"] == HUB_ID
     assert size <= done["freed_bytes"] < size + 100
+
+
+def test_what_is_being_fetched_is_not_deleted(model: FakeHub, cache: Path):
+    run("get", HUB_ID)
+    lock = next(cache.glob(".locks/*/*.lock"))
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert "is fetching" in run("rm", HUB_ID, "--yes").stderr
+    assert run("rm", HUB_ID, "--yes").exit_code == 0
+
+
+@pytest.mark.usefixtures("cache", "sixteen")
+def test_info_of_a_published_model_needs_neither_its_files_nor_a_network():
+    facts = json.loads(run("info", "mlx-community/gemma-4-31b-it-4bit", "--json").stdout)
+    assert (facts["folder"], facts["cache"], facts["files"]) == (None, None, {})
+    assert (facts["variant"], facts["context_length"], facts["fit"]) == ("31B", 262144, "too big")
+    assert "use E4B" in facts["hint"]
+    words = dict(facts["in_words"])
+    assert (words["licence"], words["senses"]) == ("Apache-2.0", "sees")
+    assert words["folder"] == "not on this disk"
+
+
+def test_info_says_whose_the_files_are_and_what_they_fit(model: FakeHub, cache: Path):
+    run("get", HUB_ID)
+    facts = json.loads(run("info", HUB_ID, "--json").stdout)
+    folder = cache / "models--somebody--gemma-4-tiny-it"
+    held = {"folder": str(folder), "snapshots": 1, "freed_bytes": facts["size_bytes"] + 40}
+    assert facts["cache"] == held
+    assert "model.safetensors" in facts["damaged"]
+    assert facts["licence"] == f"see https://huggingface.co/{HUB_ID}"
+    pocket = run("info", "pocket").stdout
+    assert "fits: " in pocket
+    assert "cache" not in pocket
 
 
 @pytest.mark.usefixtures("cache")
@@ -166,6 +270,7 @@ def test_info_of_a_folder_counts_packed_modules(tmp_path: Path):
     assert facts["quantization"]["overrides"] == {"affine 8-bit, group 64": 2}
     assert facts["provenance"] == {"recipe": "mine"}
     assert "tokenizer.json" in facts["missing"]
+    assert "by the recipe mine" in run("info", str(tmp_path)).stdout
     assert "affine 4-bit, group 64; 2 modules affine 8-bit" in run("info", str(tmp_path)).stdout
 
 

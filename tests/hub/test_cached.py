@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from gemma4_mlx.hub import cached_models, cached_snapshot, missing_files, remove
+from gemma4_mlx.errors import ModelNotFoundError
+from gemma4_mlx.hub import (
+    Holding,
+    cached_models,
+    cached_snapshot,
+    holding,
+    missing_files,
+    remove,
+)
 from gemma4_mlx.weight_file import INDEX_NAME
 
 SHARDS = [f"model-{number:05d}-of-00003.safetensors" for number in (1, 2, 3)]
@@ -66,6 +74,11 @@ def test_models_of_other_kinds_are_not_ours(cache: Path):
     (model,) = cached_models()
     assert (model.hub_id, model.folder, model.missing) == ("a/b", ours, ())
     assert model.size_bytes == sum(path.stat().st_size for path in ours.iterdir())
+    held = holding("a/b")
+    assert held == Holding("a/b", ours.parents[1], ("1",), model.size_bytes)
     assert remove("a/b") == model.size_bytes
+    assert holding("a/b") is None
+    with pytest.raises(ModelNotFoundError, match="not in the hub's cache"):
+        remove("a/b")
     assert not (cache / "models--a--b").exists()
     assert other.is_dir()

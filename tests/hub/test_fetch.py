@@ -205,6 +205,20 @@ def test_other_things_that_are_not_there(hub: FakeHub):
     assert "GGUF" in error.value.hint
 
 
+def test_an_id_that_is_spelled_wrongly_is_answered_with_those_like_it(hub: FakeHub):
+    with pytest.raises(ModelNotFoundError) as error:
+        plan_download("google/gemma-4-E2B")
+    assert "did you mean google/gemma-4-E2B-it or google/gemma-4-E4B-it" in error.value.hint
+
+
+def test_without_a_network_what_is_here_is_named_as_the_way_on(hub: FakeHub, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelNotFoundError, match="HF_HUB_OFFLINE forbids") as error:
+        plan_download(HUB_ID)
+    assert "models on this disk need no network" in error.value.hint
+    assert not hub.asked
+
+
 def test_a_whole_model_needs_no_network(hub: FakeHub, monkeypatch: pytest.MonkeyPatch):
     folder = obtain(HUB_ID)
     hub.asked.clear()
