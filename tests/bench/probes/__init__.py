@@ -1,0 +1,1 @@
+"""One program a file, measured from the inside; each prints one line of JSON with the same keys."""
