@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -24,7 +26,7 @@ from gemma4_mlx.events import (
 )
 from tui import figures
 from tui.attachment import Attachment
-from tui.commands import find_command, parse_command
+from tui.commands import Command, find_command, parse_command
 from tui.conversation import Conversation, Draft
 from tui.options import ChatOptions
 from tui.widgets.answer_turn import AnswerTurn
@@ -288,17 +290,36 @@ class ChatScreen(Screen[None]):
 
     # Commands: `_command_NAME(argument)`
 
-    def _obey(self, name: str, argument: str) -> None:
-        command = find_command(name)
-        handlers = self.app if command and command.host == "app" else self
-        if command is None or not hasattr(handlers, command.handler):
-            self._composer.say(f"no command /{name}: see /help, or begin with a space", error=True)
-            return
+    def obey(self, command: Command, argument: str = "") -> bool:
+        """Do what a command says, whether it was typed or chosen; returns whether it was done."""
+        handlers = self.app if command.host == "app" else self
+        handler = getattr(handlers, command.handler, None)
+        if handler is None:
+            self._composer.say(f"/{command.name} cannot be done here", error=True)
+            return False
         try:
-            getattr(handlers, command.handler)(argument)
+            handler(argument)
         except UsageError as error:
             self._composer.say(error.message, error=True)
-        else:
+            return False
+        return True
+
+    def use(self, options: ChatOptions) -> None:
+        """Other options hold from the next answer on."""
+        self._options = options
+        self._conversation.system = options.system
+        self._title.thinking = options.thinking
+
+    @property
+    def options(self) -> ChatOptions:
+        """What holds for the next answer."""
+        return replace(self._options, thinking=self._title.thinking)
+
+    def _obey(self, name: str, argument: str) -> None:
+        command = find_command(name)
+        if command is None:
+            self._composer.say(f"no command /{name}: see /help, or begin with a space", error=True)
+        elif self.obey(command, argument):
             self._composer.prompt.put("")
 
     def _command_image(self, argument: str) -> None:
