@@ -49,7 +49,8 @@ class Changes:
 
     Attributes:
         session: the conversation's id.
-        title, system, model, head, created: of the conversation.
+        title: None if it has not changed.
+        system, model, head, created: of the conversation.
         entries: new and changed ones, parents before children; copies, so that another thread
             can read them.
         removed: ids of entries that are gone.
@@ -57,7 +58,7 @@ class Changes:
     """
 
     session: str
-    title: str
+    title: str | None
     system: str
     model: str
     head: str | None
@@ -102,6 +103,7 @@ class Conversation:
         self._reading = 0  # attachments that the open turn has receipts for
         self._parts: list[MediaReceipt] = []  # of the next one, which a long clip has several of
         self._thinking_since: float | None = None
+        self._written_title = title
         self.id = id or new_id()
         self.title = title
         self.model = model
@@ -205,7 +207,10 @@ class Conversation:
             self._remove(answer)
             return None
         self._remove(question)
-        return Draft(question.text, question.attachments)
+        draft = Draft(question.text, question.attachments)
+        if not self._entries and self.title == draft.title():
+            self.title = ""
+        return draft
 
     # What is shown
 
@@ -240,7 +245,7 @@ class Conversation:
         """What has changed since the last call."""
         changes = Changes(
             session=self.id,
-            title=self.title,
+            title=self.title if self.is_new or self.title != self._written_title else None,
             system=self.system,
             model=self.model,
             head=self._head,
@@ -250,6 +255,7 @@ class Conversation:
             is_new=self.is_new,
         )
         self._changed, self._removed, self.is_new = {}, {}, False
+        self._written_title = self.title
         return changes
 
     def put_back(self, changes: Changes) -> None:
@@ -258,6 +264,8 @@ class Conversation:
         self._changed = {**dict.fromkeys(again), **self._changed}
         self._removed = {**dict.fromkeys(changes.removed), **self._removed}
         self.is_new = changes.is_new
+        if changes.title is not None:
+            self._written_title = ""
 
     def moved(self, entry_id: str, attachments: tuple[Attachment, ...]) -> None:
         """The files of a question have been copied: from now on they are read there."""

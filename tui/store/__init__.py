@@ -1,0 +1,17 @@
+"""What the chat keeps: conversations in SQLite, their pictures and clips beside it.
+
+async_store     the face for the screen: nothing waits for the disk
+store           the chats: written, read, searched, deleted; for commands and tests
+database        which file is opened, and what is done when it cannot be
+migrations      the tables, and how older ones become newer ones
+search_index    full text search, and how a hit is shown
+entry_row       an entry as rows and back
+plain_values    our values as JSON and back
+media_folder    pictures and clips by their content
+"""
+
+from tui.store.async_store import AsyncStore
+from tui.store.session_row import SessionRow, Snippet
+from tui.store.store import Store
+
+__all__ = ["AsyncStore", "SessionRow", "Snippet", "Store"]
