@@ -2,7 +2,8 @@
 
 Reference: transformers `utils/chat_template_utils.py`.
 Differs: the template sees the caller's text in disguise when the result is to be encoded, so
-that nobody can write control tokens by typing them (see `disguise`).
+that nobody can write control tokens by typing them (see `disguise`). Videos are spelled out as
+frames before the text is encoded, as the reference does, for their time stamps are part of it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,20 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from gemma4_mlx.disguise import ControlStrings, Disguise, map_strings
 from gemma4_mlx.errors import TokenizerError
 from gemma4_mlx.json_file import read_json_object
-from gemma4_mlx.messages import AudioPart, ImagePart, Message, Part, TextPart, parse_messages
+from gemma4_mlx.messages import (
+    AudioPart,
+    ImagePart,
+    Message,
+    Part,
+    TextPart,
+    VideoPart,
+    parse_messages,
+)
 
 Conversation = Sequence[Message | Mapping[str, Any]]
 Tools = Sequence[Mapping[str, Any]]
 
+_FRAME_TOKENS = ("boi", "video", "eoi")
 _CHANNEL_MARKERS = ("<|channel>", "<channel|>")
 _SPEAKS_AS_MODEL = ("assistant", "model")
 
@@ -113,7 +124,20 @@ class ChatTemplate:
         disguise = Disguise(control, [chat, options.tools or []])
         chat = [_disguise_message(message, disguise) for message in chat]
         tools = map_strings(options.tools, disguise.on)
-        return disguise.off(self._render(chat, tools, options))
+        rendered = self._render(chat, tools, options)
+        return disguise.off(self._with_frames(rendered, _frame_times(messages)))
+
+    def _with_frames(self, rendered: str, times_s: Sequence[Sequence[float]]) -> str:
+        """The placeholder of each video as that of each of its frames, with the time before it."""
+        begin, token, end = (self._special_tokens[f"{name}_token"] for name in _FRAME_TOKENS)
+        pieces = rendered.split(token)
+        if not times_s or len(pieces) != len(times_s) + 1:
+            return rendered  # whoever makes room for soft tokens tells what is wrong
+        videos = [
+            " ".join(f"{time_stamp(time)} {begin}{token}{end}" for time in times)
+            for times in times_s
+        ]
+        return "".join(chain(*zip(pieces, [*videos, ""], strict=True)))
 
     def _render(
         self, chat: list[dict[str, Any]], tools: Tools | None, options: RenderOptions
@@ -195,7 +219,7 @@ def _with_bare_media(raw: Message | Mapping[str, Any]) -> Message | Mapping[str,
     """The message with `{"type": "image"}` made whole: a template needs no file behind it."""
     if not isinstance(raw, Mapping) or not isinstance(raw.get("content"), list):
         return raw
-    bare = {"image": ImagePart(None), "audio": AudioPart(None)}
+    bare = {"image": ImagePart(None), "audio": AudioPart(None), "video": VideoPart(None)}
     content = [
         bare.get(part["type"], part)
         if isinstance(part, Mapping) and set(part) == {"type"}
@@ -225,6 +249,19 @@ def _part_form(part: Part) -> dict[str, str]:
             return {"type": "image"}
         case AudioPart():
             return {"type": "audio"}
+        case VideoPart():
+            return {"type": "video"}
+
+
+def time_stamp(seconds: float) -> str:
+    """Minutes and seconds as they stand before a frame, such as 01:05."""
+    return f"{int(seconds // 60):02d}:{int(seconds % 60):02d}"
+
+
+def _frame_times(messages: Conversation) -> list[tuple[float, ...]]:
+    """When the frames of each video are shown that the processor has looked at."""
+    parts = (part for one in messages if isinstance(one, Message) for part in one.parts)
+    return [part.times_s for part in parts if isinstance(part, VideoPart)]
 
 
 def _disguise_message(message: Mapping[str, Any], disguise: Disguise) -> dict[str, Any]:

@@ -24,6 +24,8 @@ class ModelInputs:
         image_position_ids: int32 [images, P, 2], (column, row); (-1, -1) is padding. Or None.
         input_features: float32 [clips, T, F], log-mel, or None.
         input_features_mask: bool [clips, T], True where a frame is real. Or None.
+        pixel_values_videos: as `pixel_values`, for the frames of all videos. Or None.
+        video_position_ids: as `image_position_ids`, for the frames of all videos. Or None.
         media: one receipt per attachment, in the order of the prompt.
     """
 
@@ -33,6 +35,8 @@ class ModelInputs:
     image_position_ids: np.ndarray | None = None
     input_features: np.ndarray | None = None
     input_features_mask: np.ndarray | None = None
+    pixel_values_videos: np.ndarray | None = None
+    video_position_ids: np.ndarray | None = None
     media: tuple[MediaReceipt, ...] = ()
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -44,5 +48,7 @@ class ModelInputs:
             "image_position_ids",
             "input_features",
             "input_features_mask",
+            "pixel_values_videos",
+            "video_position_ids",
         )
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}

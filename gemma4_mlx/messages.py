@@ -1,10 +1,11 @@
-"""A conversation: who says what, in text, pictures and sound.
+"""A conversation: who says what, in text, pictures, sound and video.
 
 Messages take the chat form of transformers, as plain dictionaries::
 
     {"role": "user", "content": [
         {"type": "image", "path": "photo.jpg", "image_tokens": 560},
         {"type": "audio", "path": "question.wav"},
+        {"type": "video", "path": "trip.mp4"},
         {"type": "text", "text": "What is this?"}]}
 
 `Message.parse` turns them into the values below and refuses everything it does not know, so
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlparse
@@ -73,7 +74,30 @@ class AudioPart:
     start_s: float = 0.0
 
 
-Part = TextPart | ImagePart | AudioPart
+@dataclass(frozen=True, slots=True)
+class VideoPart:
+    """A video: a file, or frames already in memory.
+
+    Attributes:
+        source: a path, or a uint8 array `[frames, rows, columns, 3]`.
+        frame_rate: of the array, in Hz; None for a path.
+        name: what receipts and errors call it.
+        sound: whether the file's sound goes along, where it has some and the model hears.
+        times_s: when the frames are taken that the model sees, in seconds from the beginning;
+            empty until the processor has looked at it.
+    """
+
+    source: Any
+    frame_rate: float | None = None
+    name: str = "video"
+    sound: bool = True
+    times_s: tuple[float, ...] = ()
+
+
+MediaPart = ImagePart | AudioPart | VideoPart
+"""What is attached to a message."""
+
+Part = TextPart | MediaPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +170,16 @@ def _parse_content(content: Any) -> tuple[Part, ...]:
 
 
 def _parse_part(raw: Any) -> Part:
-    if isinstance(raw, TextPart | ImagePart | AudioPart):
+    if isinstance(raw, Part):
         return raw
     if not isinstance(raw, Mapping):
         raise MessageError(f"a content part must be a dictionary, not {type(raw).__name__}")
-    parsers = {"text": _parse_text, "image": _parse_image, "audio": _parse_audio}
+    parsers = {
+        "text": _parse_text,
+        "image": _parse_image,
+        "audio": _parse_audio,
+        "video": _parse_video,
+    }
     kind = raw.get("type")
     parser = parsers.get(kind) if isinstance(kind, str) else None
     if parser is None:
@@ -189,11 +218,31 @@ def _parse_audio(raw: Mapping[str, Any]) -> AudioPart:
             "audio samples need 'sampling_rate' in Hz, a whole number above 0",
             'write {"type": "audio", "audio": samples, "sampling_rate": 16000}',
         )
-    split = raw.get("split", True)
-    if not isinstance(split, bool):
-        raise MessageError(f"audio part: 'split' must be true or false, not {split!r}")
     name = raw.get("name") or _name_of(source, "audio")
-    return AudioPart(source, rate if in_memory else None, name, split)
+    return AudioPart(source, rate if in_memory else None, name, _switch(raw, "split"))
+
+
+def _parse_video(raw: Mapping[str, Any]) -> VideoPart:
+    _only(raw, {"path", "url", "video", "frame_rate", "name", "sound"})
+    source = _one_source(raw, ("video", "path", "url"))
+    given = raw.get("frame_rate")
+    rate = float(given) if isinstance(given, Real) else 0.0
+    in_memory = not isinstance(source, Path)
+    if in_memory and not 0 < rate < float("inf"):
+        raise MessageError(
+            "frames of a video need 'frame_rate' in Hz, a number above 0",
+            'write {"type": "video", "video": frames, "frame_rate": 30}',
+        )
+    name = raw.get("name") or _name_of(source, "video")
+    return VideoPart(source, rate if in_memory else None, name, _switch(raw, "sound"))
+
+
+def _switch(raw: Mapping[str, Any], key: str) -> bool:
+    """Something that is on unless it is turned off."""
+    value = raw.get(key, True)
+    if not isinstance(value, bool):
+        raise MessageError(f"{raw['type']} part: {key!r} must be true or false, not {value!r}")
+    return value
 
 
 def _one_source(raw: Mapping[str, Any], keys: tuple[str, ...]) -> Any:

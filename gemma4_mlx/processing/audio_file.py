@@ -10,6 +10,8 @@ import soundfile
 
 from gemma4_mlx.errors import AttachmentError
 from gemma4_mlx.messages import AudioPart
+from gemma4_mlx.processing.container import FileState, is_container
+from gemma4_mlx.processing.sound_track import read_sound, sound_length
 
 SUPPORTED_AUDIO = "WAV, FLAC, OGG, MP3, AIFF"
 MAX_DURATION_S = 30
@@ -60,6 +62,8 @@ def read_audio_length(part: AudioPart) -> tuple[int, int]:
     if not isinstance(part.source, str | Path):
         samples, rate = _read(part)
         length = len(samples)
+    elif is_container(Path(part.source)):
+        length, rate = sound_length(FileState.of(part.source, part.name), part.name)
     else:
         with _open(Path(part.source), part.name) as file:
             length, rate = file.frames, file.samplerate
@@ -77,6 +81,10 @@ def _read(part: AudioPart) -> tuple[np.ndarray, int]:
                 "for example sampling_rate=16000",
             )
         return _channels_last(np.asarray(part.source), part.name), part.sampling_rate
+    if is_container(Path(part.source)):
+        read_audio_length(part)  # whether it is short enough
+        samples, rate = read_sound(FileState.of(part.source, part.name), part.name)
+        return samples[:, None], rate
     with _open(Path(part.source), part.name) as file:
         _check_duration(file.frames / file.samplerate, part)
         try:

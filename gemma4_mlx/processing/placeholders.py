@@ -1,7 +1,7 @@
 """The prompt's ids with room for every soft token.
 
 Reference: transformers `models/gemma4/processing_gemma4.py` (`replace_image_token`,
-`replace_audio_token`) and `processing_utils.py` (`create_mm_token_type_ids`).
+`replace_audio_token`, `replace_video_token`), `processing_utils.py` (`create_mm_token_type_ids`).
 Differs: works on ids, so no text can be mistaken for a placeholder.
 """
 
@@ -20,17 +20,24 @@ from gemma4_mlx.tokenizer import ControlIds
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """How much room one attachment needs.
+    """How much room one attachment needs, or one frame of it.
 
     Attributes:
-        kind: "image" or "audio".
+        kind: "image", "audio" or "video" (a frame).
         name: what errors call it.
         tokens: number of its soft tokens.
     """
 
-    kind: Literal["image", "audio"]
+    kind: Literal["image", "audio", "video"]
     name: str
     tokens: int
+
+
+def slots_of(
+    kind: Literal["image", "audio", "video"], name: str, tokens: int, frames: int
+) -> list[Slots]:
+    """The slots of an attachment: one of a picture or clip, one of each frame of a video."""
+    return [Slots(kind, name, tokens // (frames or 1))] * (frames or 1)
 
 
 def expand_placeholders(
@@ -38,8 +45,10 @@ def expand_placeholders(
 ) -> list[int]:
     """Replace each placeholder by begin, as many soft tokens as its attachment has, and end.
 
+    Frames of videos stand between begin and end already (see `chat_template`).
+
     Args:
-        ids: the prompt, with one soft token per attachment.
+        ids: the prompt, with one soft token per attachment or frame.
         attachments: in the order in which they were attached.
         control: the tokenizer's control ids.
 
@@ -48,16 +57,18 @@ def expand_placeholders(
             attachments.
     """
     frames = {
-        control.image_token_id: ("image", control.boi_token_id, control.eoi_token_id),
-        control.audio_token_id: ("audio", control.boa_token_id, control.eoa_token_id),
+        control.image_token_id: ("image", [control.boi_token_id], [control.eoi_token_id]),
+        control.audio_token_id: ("audio", [control.boa_token_id], [control.eoa_token_id]),
     }
+    if control.video_token_id is not None:
+        frames[control.video_token_id] = ("video", [], [])
     _check_kinds([frames[i][0] for i in ids if i in frames], attachments)
     remaining = iter(attachments)
     expanded: list[int] = []
     for token_id in ids:
         if token_id in frames:
             _, begin, end = frames[token_id]
-            expanded += [begin, *[token_id] * next(remaining).tokens, end]
+            expanded += [*begin, *[token_id] * next(remaining).tokens, *end]
         else:
             expanded.append(token_id)
     return expanded
@@ -78,9 +89,11 @@ def _check_kinds(placeholders: Sequence[str], attachments: Sequence[Slots]) -> N
     kinds = [attachment.kind for attachment in attachments]
     if list(placeholders) == kinds:
         return
-    names = ", ".join(f"{attachment.name} ({attachment.kind})" for attachment in attachments)
+    names = ", ".join(
+        dict.fromkeys(f"{attachment.name} ({attachment.kind})" for attachment in attachments)
+    )
     raise AttachmentError(
         f"attached: {names or 'nothing'}; the chat template made room for "
         f"{', '.join(placeholders) or 'nothing'}",
-        "attach pictures and clips to messages of the user",
+        "attach pictures, clips and videos to messages of the user",
     )

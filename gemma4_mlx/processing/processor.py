@@ -10,21 +10,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from gemma4_mlx.chat_template import Conversation, Tools
 from gemma4_mlx.config import ModelConfig
 from gemma4_mlx.errors import AttachmentError, TokenizerError, UsageError
-from gemma4_mlx.events import MediaReceipt
 from gemma4_mlx.inputs import ModelInputs
 from gemma4_mlx.messages import (
     IMAGE_TOKEN_BUDGETS,
     AudioPart,
     ImagePart,
     ImageTokens,
+    MediaPart,
     Message,
+    VideoPart,
     parse_messages,
 )
 from gemma4_mlx.processing.audio import PreparedAudio, clip_cost, prepare_audio, stack_audio
@@ -32,17 +32,24 @@ from gemma4_mlx.processing.image import PreparedImage, prepare_image, stack_imag
 from gemma4_mlx.processing.image_file import read_image_size
 from gemma4_mlx.processing.image_size import image_cost
 from gemma4_mlx.processing.long_audio import split_long_clips
-from gemma4_mlx.processing.placeholders import Slots, expand_placeholders, token_types
+from gemma4_mlx.processing.placeholders import expand_placeholders, slots_of, token_types
+from gemma4_mlx.processing.receipts import Prepared, kind_of, receipt_of
 from gemma4_mlx.processing.settings import (
     AudioSettings,
     ImageSettings,
+    VideoSettings,
     audio_settings,
     image_settings,
+    video_settings,
+)
+from gemma4_mlx.processing.video import (
+    PreparedVideo,
+    prepare_video,
+    stack_videos,
+    video_cost,
+    with_times_and_sound,
 )
 from gemma4_mlx.tokenizer import Tokenizer
-
-Attachment = ImagePart | AudioPart
-Prepared = PreparedImage | PreparedAudio
 
 
 @dataclass(frozen=True)
@@ -53,11 +60,13 @@ class Processor:
         tokenizer: the checkpoint's.
         images: how it wants pictures; None if it does not see.
         audio: how it wants clips; None if it does not hear.
+        videos: how it wants videos; None if it does not see.
     """
 
     tokenizer: Tokenizer
     images: ImageSettings | None
     audio: AudioSettings | None
+    videos: VideoSettings | None = None
 
     @classmethod
     def from_folder(cls, folder: str | Path) -> Processor:
@@ -77,6 +86,7 @@ class Processor:
             tokenizer=tokenizer,
             images=image_settings(folder, config) if sees else None,
             audio=audio_settings(folder, config) if hears else None,
+            videos=video_settings(folder, config) if sees else None,
         )
 
     @property
@@ -112,24 +122,30 @@ class Processor:
 
         Raises:
             MessageError: a message that is not in the chat form.
-            AttachmentError: a picture or clip that cannot be used, or that this model cannot
-                take.
+            AttachmentError: a picture, clip or video that cannot be used, or that this model
+                cannot take.
             TokenizerError: no chat template, or one that refuses the conversation.
             UsageError: `image_tokens` is not a budget.
         """
         _check_budget(image_tokens)
-        messages = self._with_short_clips(messages)
+        messages = self._spelled_out(messages)
         attachments = _attachments(parse_messages(messages))
         prepared = [self._prepare(part, image_tokens) for part in attachments]
-        receipts = tuple(map(_receipt, attachments, prepared))
+        receipts = tuple(
+            receipt_of(*each, hears=self.hears) for each in zip(attachments, prepared, strict=True)
+        )
         ids = self.tokenizer.encode_chat(messages, thinking=thinking, tools=tools)
-        slots = [Slots(receipt.kind, receipt.name, receipt.tokens) for receipt in receipts]
+        slots = [
+            slot
+            for receipt in receipts
+            for slot in slots_of(receipt.kind, receipt.name, receipt.tokens, receipt.frames)
+        ]
         ids = expand_placeholders(ids, slots, self.tokenizer.control)
         return ModelInputs(
             input_ids=np.asarray([ids], np.int32),
             mm_token_type_ids=token_types(ids, self.tokenizer.control)[None],
             media=receipts,
-            **_media_arrays(prepared),
+            **self._media_arrays(prepared),
         )
 
     def count(
@@ -145,69 +161,103 @@ class Processor:
             As `__call__`, except for damage that only decoding shows.
         """
         _check_budget(image_tokens)
-        messages = self._with_short_clips(messages)
+        messages = self._spelled_out(messages)
         attachments = _attachments(parse_messages(messages))
         ids = self.tokenizer.encode_chat(messages, thinking=thinking, tools=tools)
         slots = [
-            Slots(_kind(part), part.name, self.cost(part, image_tokens)) for part in attachments
+            slot
+            for part in attachments
+            for slot in slots_of(
+                kind_of(part),
+                part.name,
+                self.cost(part, image_tokens),
+                len(part.times_s) if isinstance(part, VideoPart) else 0,
+            )
         ]
         return len(expand_placeholders(ids, slots, self.tokenizer.control))
 
-    def cost(self, part: Attachment, image_tokens: ImageTokens | None = None) -> int:
-        """Soft tokens that one attachment will take, all parts of a long recording together.
+    def cost(self, part: MediaPart, image_tokens: ImageTokens | None = None) -> int:
+        """Soft tokens that one attachment will take.
+
+        All parts of a long recording together; all frames of a video, without its sound.
 
         Raises:
             AttachmentError: it cannot be read, or this model cannot take it.
         """
+        self._require_tower(part)
         if isinstance(part, ImagePart):
-            settings = self._image_settings(part)
             width, height = read_image_size(part.source, name=part.name)
-            return image_cost(width, height, self._budget(part, image_tokens), settings).tokens
-        return clip_cost(part, self._audio_settings(part)).tokens
+            budget = self._budget(part, image_tokens)
+            return image_cost(width, height, budget, self.images).tokens
+        if isinstance(part, VideoPart):
+            return video_cost(part, self.videos).tokens
+        return clip_cost(part, self.audio).tokens
 
-    def _with_short_clips(self, messages: Conversation) -> Conversation:
-        """The conversation with long recordings as parts that the model can hear, if it can."""
+    def _spelled_out(self, messages: Conversation) -> Conversation:
+        """The conversation as the model gets it.
+
+        Videos know their frames' times and have their sound behind them; recordings are in parts
+        that the model can hear.
+        """
         parsed = parse_messages(messages)
-        if self.audio is None:
-            return messages
-        split = split_long_clips(parsed)
-        # Where nothing was split, as given: templates tell a text from a list with one text.
+        for part in _attachments(parsed):
+            self._require_tower(part)
+        spelled_out: Sequence[Message] = parsed
+        if self.videos is not None:
+            spelled_out = with_times_and_sound(spelled_out, self.videos, self.audio)
+        if self.audio is not None:
+            spelled_out = split_long_clips(spelled_out)
+        # Where nothing has changed, as given: templates tell a text from a list with one text.
         return [
             given if message is before else message
-            for given, before, message in zip(messages, parsed, split, strict=True)
+            for given, before, message in zip(messages, parsed, spelled_out, strict=True)
         ]
 
-    def _prepare(self, part: Attachment, image_tokens: ImageTokens | None) -> Prepared:
+    def _prepare(self, part: MediaPart, image_tokens: ImageTokens | None) -> Prepared:
         if isinstance(part, ImagePart):
-            settings = self._image_settings(part)
-            return prepare_image(part, self._budget(part, image_tokens), settings)
-        return prepare_audio(part, self._audio_settings(part))
+            assert self.images is not None
+            return prepare_image(part, self._budget(part, image_tokens), self.images)
+        if isinstance(part, VideoPart):
+            assert self.videos is not None
+            return prepare_video(part, self.videos)
+        assert self.audio is not None
+        return prepare_audio(part, self.audio)
 
-    def _budget(self, part: ImagePart, image_tokens: ImageTokens | None) -> ImageTokens:
-        return part.image_tokens or image_tokens or self.image_tokens
+    def _media_arrays(self, prepared: Sequence[Prepared]) -> Mapping[str, np.ndarray]:
+        arrays: dict[str, np.ndarray] = {}
+        images = [item for item in prepared if isinstance(item, PreparedImage)]
+        clips = [item for item in prepared if isinstance(item, PreparedAudio)]
+        videos = [item for item in prepared if isinstance(item, PreparedVideo)]
+        if images:
+            arrays["pixel_values"], arrays["image_position_ids"] = stack_images(images)
+        if clips:
+            arrays["input_features"], arrays["input_features_mask"] = stack_audio(clips)
+        if videos and self.videos:
+            frames = stack_videos(videos, self.videos)
+            arrays["pixel_values_videos"], arrays["video_position_ids"] = frames
+        return arrays
 
-    def _image_settings(self, part: ImagePart) -> ImageSettings:
-        if self.images is None:
-            raise AttachmentError(
-                f"{part.name}: this model does not see; it has no vision tower",
-                "use a Gemma 4 checkpoint with its vision tower",
-            )
-        return self.images
-
-    def _audio_settings(self, part: AudioPart) -> AudioSettings:
-        if self.audio is None:
+    def _require_tower(self, part: MediaPart) -> None:
+        if isinstance(part, AudioPart) and self.audio is None:
             raise AttachmentError(
                 f"{part.name}: this model does not hear; it has no audio tower",
                 "of the Gemma 4 family, E2B and E4B hear",
             )
-        return self.audio
+        if not isinstance(part, AudioPart) and self.images is None:
+            raise AttachmentError(
+                f"{part.name}: this model does not see; it has no vision tower",
+                "use a Gemma 4 checkpoint with its vision tower",
+            )
+
+    def _budget(self, part: ImagePart, image_tokens: ImageTokens | None) -> ImageTokens:
+        return part.image_tokens or image_tokens or self.image_tokens
 
 
 def _check_media_ids(tokenizer: Tokenizer, config: ModelConfig, folder: Path) -> None:
     """The model looks for soft tokens under the ids that the tokenizer gives them."""
-    for name in ("image_token_id", "audio_token_id"):
+    for name in ("image_token_id", "audio_token_id", "video_token_id"):
         ours, theirs = getattr(tokenizer.control, name), getattr(config, name)
-        if ours != theirs:
+        if ours is not None and ours != theirs:
             raise TokenizerError(
                 f"{folder}: config.json says {name} {theirs}, tokenizer.json says {ours}",
                 "config.json and tokenizer.json are of different checkpoints",
@@ -220,54 +270,6 @@ def _check_budget(image_tokens: ImageTokens | None) -> None:
         raise UsageError(f"image_tokens {image_tokens!r}: expected {choices} or 'auto'")
 
 
-def _attachments(messages: Sequence[Message]) -> list[Attachment]:
-    """All pictures and clips, in the order of the conversation."""
-    return [
-        part
-        for message in messages
-        for part in message.parts
-        if isinstance(part, ImagePart | AudioPart)
-    ]
-
-
-def _kind(part: Attachment) -> Literal["image", "audio"]:
-    return "image" if isinstance(part, ImagePart) else "audio"
-
-
-def _receipt(part: Attachment, prepared: Prepared) -> MediaReceipt:
-    if isinstance(part, AudioPart):
-        assert isinstance(prepared, PreparedAudio)
-        return MediaReceipt(
-            kind="audio",
-            name=part.name,
-            tokens=prepared.tokens,
-            rows=prepared.tokens,
-            seconds=prepared.duration_s,
-            start_s=part.start_s,
-            sha256=prepared.sha256,
-        )
-    assert isinstance(prepared, PreparedImage)
-    cost = prepared.cost
-    return MediaReceipt(
-        kind="image",
-        name=part.name,
-        tokens=cost.tokens,
-        rows=cost.tokens,
-        width=prepared.width,
-        height=prepared.height,
-        seen_width=cost.seen_width,
-        seen_height=cost.seen_height,
-        image_tokens=cost.image_tokens,
-        sha256=prepared.sha256,
-    )
-
-
-def _media_arrays(prepared: Sequence[Prepared]) -> Mapping[str, np.ndarray]:
-    arrays: dict[str, np.ndarray] = {}
-    images = [item for item in prepared if isinstance(item, PreparedImage)]
-    clips = [item for item in prepared if isinstance(item, PreparedAudio)]
-    if images:
-        arrays["pixel_values"], arrays["image_position_ids"] = stack_images(images)
-    if clips:
-        arrays["input_features"], arrays["input_features_mask"] = stack_audio(clips)
-    return arrays
+def _attachments(messages: Sequence[Message]) -> list[MediaPart]:
+    """All pictures, clips and videos, in the order of the conversation."""
+    return [part for message in messages for part in message.parts if isinstance(part, MediaPart)]

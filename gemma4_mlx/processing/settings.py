@@ -1,7 +1,7 @@
-"""What a checkpoint says about its pictures and clips: processor_config.json.
+"""What a checkpoint says about its pictures, clips and videos: processor_config.json.
 
 Reference: transformers `processing_gemma4.py`, `image_processing_gemma4.py`,
-`feature_extraction_gemma4.py` (constructor arguments).
+`video_processing_gemma4.py`, `feature_extraction_gemma4.py` (constructor arguments).
 Differs: a value that would change the numbers in a way this project does not implement is an
 error that names it; keys that mean nothing here are logged. A missing section falls back to
 the published values only where the architecture leaves no other choice.
@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gemma4_mlx.config import ModelConfig, VisionConfig
 from gemma4_mlx.errors import ConfigError
@@ -21,6 +21,8 @@ from gemma4_mlx.json_file import read_json_object
 from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS
 
 _LOG = logging.getLogger(__name__)
+
+_Pictures = TypeVar("_Pictures", bound="ImageSettings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,19 @@ class ImageSettings:
     def cell(self) -> int:
         """Side of the square that becomes one soft token, in pixels."""
         return self.patch_size * self.pooling_kernel_size
+
+
+@dataclass(frozen=True, slots=True)
+class VideoSettings(ImageSettings):
+    """How videos are sampled, and how their frames are cut.
+
+    Attributes:
+        max_soft_tokens: the budget of each frame.
+        num_frames: how many the model sees at most.
+    """
+
+    max_soft_tokens: int = 70
+    num_frames: int = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +88,7 @@ _FIXED_IMAGE_VALUES: Mapping[str, Any] = {
     "rescale_factor": 1 / 255,
     "resample": 3,
 }
+_FIXED_VIDEO_VALUES: Mapping[str, Any] = {"do_sample_frames": True, "fps": None}
 _FIXED_IF_NORMALIZED: Mapping[str, Any] = {
     "image_mean": [0.0, 0.0, 0.0],
     "image_std": [1.0, 1.0, 1.0],
@@ -90,6 +106,7 @@ _FIXED_AUDIO_VALUES: Mapping[str, Any] = {
 # Keys that are known and change nothing here.
 _IDLE_KEYS = {
     *("image_processor_type", "feature_extractor_type", "processor_class", "image_seq_length"),
+    *("video_processor_type", "return_metadata"),
     *("do_normalize", "preemphasis_htk_flavor", "return_attention_mask", "return_tensors"),
     *("data_format", "input_data_format", "device", "size", "default_to_square", "crop_size"),
     *("do_center_crop", "do_pad", "pad_size", "disable_grouping"),
@@ -112,18 +129,28 @@ def image_settings(folder: Path, config: ModelConfig) -> ImageSettings:
     section, origin = _section(folder, "image_processor", marker="max_soft_tokens")
     if section is None:
         return _settings_of_tower(folder, config, vision)
-    _check_fixed(section, _FIXED_IMAGE_VALUES, origin)
-    if section.get("do_normalize"):
-        _check_fixed(section, _FIXED_IF_NORMALIZED, origin)
-    numbers = {"max_soft_tokens": 280, "patch_size": 16, "pooling_kernel_size": 3}
-    _log_unknown(section, {*numbers, *_FIXED_IMAGE_VALUES, *_FIXED_IF_NORMALIZED}, origin)
-    settings = ImageSettings(**{k: _number(section, k, d, origin) for k, d in numbers.items()})
-    _check_budget(settings.max_soft_tokens, f"{origin}.max_soft_tokens")
-    for name in ("patch_size", "pooling_kernel_size"):
-        ours, tower = getattr(settings, name), getattr(vision, name)
-        if ours != tower:
-            raise ConfigError(f"{origin}.{name} is {ours}, but vision_config.{name} is {tower}")
-    return settings
+    return _picture_settings(ImageSettings(), section, origin, vision)
+
+
+def video_settings(folder: Path, config: ModelConfig) -> VideoSettings:
+    """Read how a checkpoint that sees wants its videos.
+
+    Without the section they are the published ones, in patches as the vision tower needs them.
+
+    Raises:
+        ConfigError: the section is broken, asks for something else than Gemma 4 does or does not
+            fit the vision tower.
+    """
+    vision = config.vision_config
+    if vision is None:
+        raise ConfigError("this checkpoint has no vision tower")
+    section, origin = _section(folder, "video_processor", marker="num_frames")
+    if section is None:
+        return VideoSettings(
+            patch_size=vision.patch_size, pooling_kernel_size=vision.pooling_kernel_size
+        )
+    _check_fixed(section, _FIXED_VIDEO_VALUES, origin)
+    return _picture_settings(VideoSettings(), section, origin, vision)
 
 
 def audio_settings(folder: Path, config: ModelConfig) -> AudioSettings:
@@ -166,6 +193,26 @@ def _section(folder: Path, name: str, *, marker: str) -> tuple[dict[str, Any] | 
         if marker in flat:
             return flat, str(path)
     return None, ""
+
+
+def _picture_settings(
+    published: _Pictures, section: Mapping[str, Any], origin: str, vision: VisionConfig
+) -> _Pictures:
+    """Settings of pictures or frames, from their section."""
+    _check_fixed(section, _FIXED_IMAGE_VALUES, origin)
+    if section.get("do_normalize"):
+        _check_fixed(section, _FIXED_IF_NORMALIZED, origin)
+    numbers = asdict(published)
+    fixed = {*_FIXED_IMAGE_VALUES, *_FIXED_IF_NORMALIZED, *_FIXED_VIDEO_VALUES}
+    _log_unknown(section, {*numbers, *fixed}, origin)
+    given = {key: _number(section, key, default, origin) for key, default in numbers.items()}
+    settings = replace(published, **given)
+    _check_budget(settings.max_soft_tokens, f"{origin}.max_soft_tokens")
+    for name in ("patch_size", "pooling_kernel_size"):
+        ours, tower = getattr(settings, name), getattr(vision, name)
+        if ours != tower:
+            raise ConfigError(f"{origin}.{name} is {ours}, but vision_config.{name} is {tower}")
+    return settings
 
 
 def _settings_of_tower(folder: Path, config: ModelConfig, vision: VisionConfig) -> ImageSettings:

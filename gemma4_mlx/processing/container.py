@@ -1,0 +1,150 @@
+"""Files with tracks of pictures and sound: MP4, QuickTime, Matroska, WebM, AVI, MPEG.
+
+Opened with PyAV, an extra that is imported when the first such file is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from gemma4_mlx.errors import AttachmentError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.stream import Stream
+
+SUPPORTED_VIDEOS = "MP4, MOV, MKV, WebM, AVI, MPEG"
+
+_BEGINNING = 189  # bytes: two packets of an MPEG transport stream begin in them
+_STILLS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif"}
+_BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}
+_STARTS = (b"\x1aE\xdf\xa3", b"FLV\x01", b"\x00\x00\x01\xba")  # Matroska, Flash, MPEG
+_SEEK_UNITS_PER_S = 1_000_000  # of a whole container, as FFmpeg counts
+_MISSING_S = 1.0  # A file that ends so much earlier than it says was cut off.
+
+
+class FileState(NamedTuple):
+    """A file and what changes when it does, so that results of reading it can be kept."""
+
+    path: Path
+    modified_ns: int
+    size_bytes: int
+
+    @classmethod
+    def of(cls, path: str | Path, name: str) -> FileState:
+        """The file as it is now.
+
+        Raises:
+            AttachmentError: there is none.
+        """
+        try:
+            now = Path(path).stat()
+        except FileNotFoundError:
+            raise AttachmentError(f"{name}: no such file", "check the path") from None
+        except OSError as error:
+            raise AttachmentError(
+                f"{name} cannot be read: {error.strerror}", "check its permissions"
+            ) from None
+        return cls(Path(path), now.st_mtime_ns, now.st_size)
+
+
+def is_container(path: Path) -> bool:
+    """Whether a file begins like one that can hold tracks; no for one that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(_BEGINNING)
+    except OSError:
+        return False
+    if start[4:8] in _BOXES:
+        return start[8:12] not in _STILLS or start[4:8] != b"ftyp"
+    is_avi = start[:4] == b"RIFF" and start[8:12] == b"AVI "
+    is_transport = start[:1] == start[188:189] == b"G"
+    return is_avi or is_transport or start.startswith(_STARTS)
+
+
+@contextmanager
+def open_container(path: Path, name: str) -> Iterator[InputContainer]:
+    """Open a file, and tell whatever goes wrong with it as an `AttachmentError`."""
+    if not is_container(path):
+        raise _no_container(path, name)
+    try:
+        import av
+        from av.error import FFmpegError
+    except ImportError:
+        raise AttachmentError(
+            f"{name} is a video, or sound in a file for videos; the reader for those is not "
+            "installed",
+            "pip install 'gemma4-mlx[video]'",
+        ) from None
+    try:
+        # As an absolute path: FFmpeg takes others for addresses, if they look like some.
+        with av.open(str(path.absolute()), metadata_errors="ignore") as container:
+            yield container
+    except FFmpegError as error:
+        raise AttachmentError(
+            f"{name} is damaged, or of no known type: {error.strerror or error}",
+            "attach another copy, or convert it",
+        ) from None
+
+
+def check_whole(container: InputContainer, name: str) -> None:
+    """See that a file goes on as long as its header says: only its end is read.
+
+    Raises:
+        AttachmentError: it was cut off.
+    """
+    if not container.duration:
+        return  # it does not say
+    start = container.start_time or 0
+    container.seek(start + container.duration - 1)
+    packets = (packet for packet in container.demux() if packet.pts is not None)
+    end_s = max((_end_s(packet) for packet in packets), default=0.0)
+    missing_s = (start + container.duration) / _SEEK_UNITS_PER_S - end_s
+    if missing_s > _MISSING_S:
+        duration_s = container.duration / _SEEK_UNITS_PER_S
+        raise AttachmentError(
+            f"{name} is cut off: its header says {duration_s:.1f} s, and its end is not there",
+            "attach another copy; this one was not copied or downloaded to its end",
+        )
+
+
+def duration_s(container: InputContainer, stream: Stream) -> float | None:
+    """How long a track is; None where the file says nothing."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    tag = _seconds_of(stream.metadata.get("DURATION", ""))
+    if tag is None and container.duration:
+        return container.duration / _SEEK_UNITS_PER_S
+    return tag
+
+
+def _seconds_of(tag: str) -> float | None:
+    """Matroska's `00:01:02.500000000` in seconds."""
+    try:
+        hours, minutes, seconds = tag.split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(Fraction(seconds))
+    except ValueError:
+        return None
+
+
+def _end_s(packet: Any) -> float:
+    return float((packet.pts + (packet.duration or 0)) * packet.time_base)
+
+
+def _no_container(path: Path, name: str) -> AttachmentError:
+    state = FileState.of(path, name)
+    if path.is_dir():
+        return AttachmentError(f"{name} is a folder", "attach the files in it one by one")
+    if not os.access(path, os.R_OK):
+        return AttachmentError(f"{name}: not allowed to read it", "check its permissions")
+    if not state.size_bytes:
+        return AttachmentError(f"{name} is empty (0 bytes)", "attach another copy")
+    return AttachmentError(
+        f"{name} is not a video of a known type, or is damaged",
+        f"supported: {SUPPORTED_VIDEOS}; attach another copy, or convert it",
+    )

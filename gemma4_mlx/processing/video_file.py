@@ -1,0 +1,215 @@
+"""Pictures of a video file: what its header says, and the frames on screen at given times.
+
+Differs: the reference counts frames. Here they are looked up by their times, so that nothing
+between two of them is decoded where there is a key frame to begin at. In a file of constant rate
+it is the same frame; in one of variable rate it is the one that is on screen at the time which
+the prompt says, where the reference's own times are wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from gemma4_mlx.errors import AttachmentError
+from gemma4_mlx.processing.container import (
+    FileState,
+    check_whole,
+    duration_s,
+    open_container,
+)
+from gemma4_mlx.processing.image_file import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+LONGEST_VIDEO_S = 90 * 60
+"""Of a longer one, frames would be minutes apart."""
+
+_UNKNOWN_RATE = Fraction(24)  # in Hz, as the reference takes it to be
+_SLACK = Fraction(1, 4)  # of a frame's time: how inexact the times in a file may be
+_REORDERED = 16  # frames that may be stored before one that is shown earlier
+_UNKNOWN_UNIT = Fraction(1, 1000)  # of times, in seconds
+_COVER = 0x400  # FFmpeg's mark of a picture that does not move
+_UPRIGHT = {
+    90: Image.Transpose.ROTATE_90,
+    180: Image.Transpose.ROTATE_180,
+    270: Image.Transpose.ROTATE_270,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class VideoHeader:
+    """What a video is, before it is decoded.
+
+    Attributes:
+        frames: how many it has.
+        frame_rate: their average rate, in Hz.
+        width, height: upright, in pixels.
+        has_sound: whether there is a track of sound.
+    """
+
+    frames: int
+    frame_rate: float
+    width: int
+    height: int
+    has_sound: bool = False
+
+    @property
+    def duration_s(self) -> float:
+        """How long it is."""
+        return self.frames / self.frame_rate
+
+
+def read_video_header(path: FileState, name: str) -> VideoHeader:
+    """What a file is; its first frame alone is decoded.
+
+    Raises:
+        AttachmentError: it cannot be read, has no pictures, is cut off or too long.
+    """
+    return _read_header(path, name)
+
+
+@lru_cache(maxsize=64)  # a conversation is read again with each turn
+def _read_header(file: FileState, name: str) -> VideoHeader:
+    with open_container(file.path, name) as container:
+        stream = _picture_track(container, name)
+        rate = _rate(stream)
+        seconds = duration_s(container, stream)
+        frames = round(seconds * rate) if seconds else stream.frames
+        _check_length(float(frames / rate), name)
+        check_whole(container, name)
+        container.seek(container.start_time or 0)
+        first = next(container.decode(stream), None)
+        if first is None:
+            raise AttachmentError(f"{name} has no frame that can be decoded", "attach another copy")
+        sideways = _turn(first) in (90, 270)
+        width, height = (first.height, first.width) if sideways else (first.width, first.height)
+        if width * height > MAX_PIXELS:
+            raise AttachmentError(
+                f"{name} is too large: {width} x {height} pixels", "scale it down first"
+            )
+        has_sound = container.streams.best("audio") is not None
+        return VideoHeader(max(1, frames), float(rate), width, height, has_sound)
+
+
+def read_frames(file: FileState, times_s: Sequence[float], name: str) -> Iterator[Image.Image]:
+    """The upright RGB pictures that are on screen at some times, one after the other.
+
+    One of them is in memory at a time, and what the decoder needs.
+
+    Args:
+        file: as `read_video_header` takes it.
+        times_s: from the beginning of the video, in rising order.
+        name: what errors call it.
+
+    Raises:
+        AttachmentError: it cannot be decoded.
+    """
+    with open_container(file.path, name) as container:
+        reel = _Reel(container, _picture_track(container, name), times_s)
+        for index in range(len(times_s)):
+            frame = reel.frame(index)
+            if frame is None:
+                raise AttachmentError(
+                    f"{name} has no frame at {times_s[index]:.1f} s", "attach another copy"
+                )
+            yield _upright(frame)
+
+
+class _Reel:
+    """Winds a video forward to some times, over what need not be decoded."""
+
+    def __init__(
+        self, container: InputContainer, stream: VideoStream, times_s: Sequence[float]
+    ) -> None:
+        stream.thread_type = "AUTO"
+        self._container = container
+        self._stream = stream
+        unit = stream.time_base or _UNKNOWN_UNIT
+        frame = 1 / (_rate(stream) * unit)  # its time, in units
+        begin = stream.start_time or 0
+        self._times = [
+            begin + float(Fraction(time_s) / unit + _SLACK * frame) for time_s in times_s
+        ]
+        self._reordered = _REORDERED * frame
+        self._keys = [self._key_before(time) for time in self._times]
+        self._frames: Iterator[VideoFrame] = iter(())
+        self._shown: VideoFrame | None = None
+        self._next: VideoFrame | None = None
+
+    def frame(self, index: int) -> VideoFrame | None:
+        """The last one that comes before a time; the first of all where none does."""
+        if index == 0 or self._keys[index] > self._keys[index - 1]:
+            self._wind(self._keys[index])
+        while self._next is not None and (
+            self._shown is None or _ticks(self._next) <= self._times[index]
+        ):
+            self._shown, self._next = self._next, next(self._frames, None)
+        return self._shown
+
+    def _wind(self, key: int) -> None:
+        self._container.seek(key, stream=self._stream)
+        decoded = self._container.decode(self._stream)
+        self._frames = (frame for frame in decoded if frame.pts is not None)
+        self._shown, self._next = None, next(self._frames, None)
+
+    def _key_before(self, time: float) -> int:
+        """Where decoding has to begin: the stamp of a key frame, looked up and not decoded."""
+        key = 0
+        for back in (0, self._reordered, time):  # some files are sought by the order of storage
+            self._container.seek(int(time - back), stream=self._stream)
+            packet = next(self._container.demux(self._stream), None)
+            key = int(time - back) if packet is None or packet.pts is None else packet.pts
+            if key <= time:
+                break
+        return key
+
+
+def _picture_track(container: InputContainer, name: str) -> VideoStream:
+    """The track of moving pictures; the cover of a piece of music is none."""
+    tracks = [track for track in container.streams.video if not track.disposition & _COVER]
+    if not tracks:
+        raise AttachmentError(
+            f"{name} has no pictures, only sound"
+            if container.streams.audio
+            else f"{name} has no track of pictures",
+            "attach it as a clip" if container.streams.audio else "attach another file",
+        )
+    return tracks[0]
+
+
+def _check_length(duration_s: float, name: str) -> None:
+    if duration_s > LONGEST_VIDEO_S:
+        raise AttachmentError(
+            f"{name} is {duration_s / 60:.1f} min long, expected at most {LONGEST_VIDEO_S // 60}: "
+            "the model would see one frame every few minutes",
+            f"cut out what matters: ffmpeg -ss 0:10:00 -t 60 -i {name} -c copy part.mp4",
+        )
+
+
+def _rate(stream: VideoStream) -> Fraction:
+    return stream.average_rate or stream.guessed_rate or _UNKNOWN_RATE
+
+
+def _ticks(frame: VideoFrame) -> int:
+    assert frame.pts is not None
+    return frame.pts
+
+
+def _turn(frame: VideoFrame) -> int:
+    """By how much it has to be turned against the clock, in degrees: 0, 90, 180 or 270."""
+    return round(frame.rotation / 90) * 90 % 360
+
+
+def _upright(frame: VideoFrame) -> Image.Image:
+    image = Image.fromarray(frame.to_ndarray(format="rgb24"))
+    turn = _turn(frame)
+    return image.transpose(_UPRIGHT[turn]) if turn else image
