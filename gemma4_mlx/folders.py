@@ -1,0 +1,48 @@
+"""Where the program keeps things on this disk.
+
+    config   settings.toml
+    data     chats.db and media/
+    state    logs, the history of the prompt, saved caches, what `gemma4 bench` measured
+
+The system says where these are (`~/.config`, `~/.local/share`, `~/.local/state`, or what the
+XDG variables name; `~/Library/Application Support` on a Mac). `GEMMA4_HOME` puts all three into
+one folder. What people say to a model is theirs alone, so nobody else may look into them.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import platformdirs
+
+HOME_VARIABLE = "GEMMA4_HOME"
+
+_APP = "gemma4"
+_OWNER_ONLY = 0o700
+
+
+def config_folder() -> Path:
+    """Where settings are."""
+    return _made("config", platformdirs.user_config_path(_APP, appauthor=False))
+
+
+def data_folder() -> Path:
+    """Where chats and their pictures and clips are."""
+    return _made("data", platformdirs.user_data_path(_APP, appauthor=False))
+
+
+def state_folder() -> Path:
+    """Where logs are, and what would be no loss."""
+    return _made("state", platformdirs.user_state_path(_APP, appauthor=False))
+
+
+def _made(name: str, usual: Path) -> Path:
+    """The folder; where it cannot be made, whoever writes there is told by the system."""
+    home = os.environ.get(HOME_VARIABLE)
+    folder = Path(home).expanduser().absolute() / name if home else usual
+    with suppress(OSError):
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=_OWNER_ONLY)
+        folder.mkdir(exist_ok=True, mode=_OWNER_ONLY)
+    return folder
