@@ -50,7 +50,7 @@ class Prompt(NamedTuple):
 
 
 class Gemma4(nn.Module):
-    """Gemma 4 for text, images and audio.
+    """Gemma 4 for text, images, audio and video.
 
     Attributes:
         config: what config.json says.
@@ -95,6 +95,11 @@ class Gemma4(nn.Module):
         return self._generation_config
 
     @property
+    def picture_token_ids(self) -> tuple[int, int]:
+        """Ids that stand for soft tokens of pictures: those of images, and of frames of videos."""
+        return self._config.image_token_id, self._config.video_token_id
+
+    @property
     def layers(self) -> list[Any]:
         """The decoder layers."""
         return self.language_model.model.layers
@@ -123,6 +128,8 @@ class Gemma4(nn.Module):
         input_features_mask: Array | None = None,
         mm_token_type_ids: Array | None = None,
         cache: Sequence[KVCache] | None = None,
+        pixel_values_videos: Array | None = None,
+        video_position_ids: Array | None = None,
     ) -> mx.array:
         """Logits of every position.
 
@@ -132,9 +139,11 @@ class Gemma4(nn.Module):
             image_position_ids: int [images, P, 2], (column, row); (-1, -1) is padding.
             input_features: log-mel [clips, T, F].
             input_features_mask: bool [clips, T], True where a frame is real.
-            mm_token_type_ids: int [B, L], 1 where a soft token of a picture stands, 3 of a clip.
-                It follows from input_ids; if given, it must agree with them.
+            mm_token_type_ids: int [B, L], 1 where a soft token of a picture stands, 2 of a frame,
+                3 of a clip. It follows from input_ids; if given, it must agree with them.
             cache: from `make_cache`, to continue what it holds; None to read input_ids alone.
+            pixel_values_videos: as pixel_values, for the frames of all videos.
+            video_position_ids: as image_position_ids, for the frames of all videos.
 
         Returns:
             float32 [B, L, V], soft-capped.
@@ -145,7 +154,8 @@ class Gemma4(nn.Module):
             UsageError: arrays of a shape that fits nothing.
         """
         _check_ids(input_ids)
-        has_media = pixel_values is not None or input_features is not None
+        media = (pixel_values, input_features, pixel_values_videos)
+        has_media = any(each is not None for each in media)
         if not has_media and input_ids.shape[1] == 1:
             # A step of decoding: looking at the id would wait for the step before. No sampler
             # of ours writes an id that stands for a soft token.
@@ -158,6 +168,8 @@ class Gemma4(nn.Module):
             image_position_ids=image_position_ids,
             input_features=input_features,
             input_features_mask=input_features_mask,
+            pixel_values_videos=pixel_values_videos,
+            video_position_ids=video_position_ids,
         )
         return self.forward(prompt, cache)
 
@@ -181,7 +193,7 @@ class Gemma4(nn.Module):
         embeddings = self.language_model.model.embed(token_ids)
         return self.forward(Prompt(embeddings, token_ids), cache)
 
-    def embed(
+    def embed(  # noqa: PLR0913 - as `__call__`
         self,
         input_ids: Array,
         *,
@@ -189,17 +201,21 @@ class Gemma4(nn.Module):
         image_position_ids: Array | None = None,
         input_features: Array | None = None,
         input_features_mask: Array | None = None,
+        pixel_values_videos: Array | None = None,
+        video_position_ids: Array | None = None,
     ) -> Prompt:
         """Encode what is attached and embed the prompt with it. Args, raises: see `__call__`."""
         images = self.encode_images(pixel_values, image_position_ids)
         clips = self.encode_audio(input_features, input_features_mask)
-        return self.splice(input_ids, images, clips)
+        frames = self.encode_images(pixel_values_videos, video_position_ids)
+        return self.splice(input_ids, images, clips, frames)
 
     def splice(
         self,
         input_ids: Array,
         images: Sequence[mx.array] = (),
         clips: Sequence[mx.array] = (),
+        frames: Sequence[mx.array] = (),
     ) -> Prompt:
         """Embed a prompt and put soft tokens that are encoded into their slots.
 
@@ -207,6 +223,7 @@ class Gemma4(nn.Module):
             input_ids: int [B, L].
             images: [rows, D] of each picture, from `encode_images`.
             clips: [rows, D] of each clip, from `encode_audio`.
+            frames: [rows, D] of each frame of the videos, from `encode_images`.
 
         Raises:
             PlaceholderMismatchError: an attachment's soft tokens and slots do not pair up.
@@ -218,7 +235,7 @@ class Gemma4(nn.Module):
         kinds: dict[str, tuple[int, Sequence[mx.array]]] = {
             "image": (config.image_token_id, images),
             "audio": (config.audio_token_id, clips),
-            "video": (config.video_token_id, []),
+            "video": (config.video_token_id, frames),
         }
         stand_ins = [token_id for token_id, _ in kinds.values()]
         text_ids = np.where(np.isin(ids, stand_ins), config.text_config.pad_token_id, ids)
@@ -237,7 +254,7 @@ class Gemma4(nn.Module):
             spans = assign_slots(kind, slot_runs(ids, token_id), rows)
             for (start, stop), soft_tokens in zip(spans, encoded, strict=True):
                 flat[start:stop] = soft_tokens.astype(flat.dtype)
-        pictures = picture_runs(ids == config.image_token_id)
+        pictures = picture_runs(np.isin(ids, self.picture_token_ids))
         return Prompt(flat.reshape(embeddings.shape), token_ids, pictures)
 
     def _check_token_types(self, ids: np.ndarray, types: np.ndarray) -> None:
@@ -245,6 +262,7 @@ class Gemma4(nn.Module):
         for name, token_id, kind in (
             ("image", config.image_token_id, TokenType.IMAGE),
             ("audio", config.audio_token_id, TokenType.AUDIO),
+            ("video", config.video_token_id, TokenType.VIDEO),
         ):
             if types.shape != ids.shape or ((ids == token_id) != (types == kind)).any():
                 raise UsageError(
@@ -256,7 +274,7 @@ class Gemma4(nn.Module):
     def encode_images(
         self, pixel_values: Array | None, image_position_ids: Array | None
     ) -> list[mx.array]:
-        """Soft tokens of each picture: a list of [rows, D]. Args: see `__call__`."""
+        """Soft tokens of each picture or frame: a list of [rows, D]. Args: see `__call__`."""
         if pixel_values is None:
             return []
         vision = self._config.vision_config

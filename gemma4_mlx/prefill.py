@@ -93,7 +93,7 @@ def prefill(
         model.release_towers()
     ids = inputs.input_ids
     del inputs, arrays
-    chunks = plan_chunks(ids.shape[1], slot_runs(ids, model.config.image_token_id), chunk)
+    chunks = plan_chunks(ids.shape[1], slot_runs(ids, *model.picture_token_ids), chunk)
     return (yield from read_chunks(model, prompt, cache, chunks))
 
 

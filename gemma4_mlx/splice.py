@@ -18,9 +18,9 @@ Span = tuple[int, int]
 """First position and the one behind the last, in the flattened [B * L] prompt."""
 
 
-def slot_runs(input_ids: np.ndarray, token_id: int) -> list[Span]:
-    """Runs of `token_id` in input_ids [B, L]; none crosses from one row to the next."""
-    marked = np.pad(input_ids == token_id, ((0, 0), (1, 1)))
+def slot_runs(input_ids: np.ndarray, *token_ids: int) -> list[Span]:
+    """Runs of soft tokens' ids in input_ids [B, L]; none crosses from one row to the next."""
+    marked = np.pad(np.isin(input_ids, token_ids), ((0, 0), (1, 1)))
     edges = np.diff(marked.astype(np.int8), axis=1)
     starts, stops = np.argwhere(edges == 1), np.argwhere(edges == -1)
     length = input_ids.shape[1]
@@ -34,10 +34,10 @@ def assign_slots(kind: str, runs: Sequence[Span], rows: Sequence[int]) -> list[S
     """Give each attachment its slots, in order.
 
     Args:
-        kind: "image" or "audio", for the error.
+        kind: "image", "audio" or "video", for the error.
         runs: from `slot_runs`. A run holds one attachment, or several that stand side by side
             without a marker between them.
-        rows: soft tokens of each attachment.
+        rows: soft tokens of each attachment, or of each frame of a video.
 
     Returns:
         One span per attachment, as long as its rows.

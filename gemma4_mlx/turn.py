@@ -265,7 +265,9 @@ def plan_answer(
         loaded,
         context=context,
         new=new,
-        image_tokens=max((each.rows for each in media if each.kind == "image"), default=0),
+        image_tokens=max(
+            (each.rows // (each.frames or 1) for each in media if each.kind != "audio"), default=0
+        ),
         hears=any(each.kind == "audio" for each in media),
     )
     require_room(plan)

@@ -1,4 +1,4 @@
-"""What the towers made of pictures and clips, so that none is encoded twice."""
+"""What the towers made of pictures, clips and frames, so that none is encoded twice."""
 
 from __future__ import annotations
 
@@ -46,8 +46,10 @@ class EncoderCache:
 
     def _encode(self, inputs: ModelInputs, medium: Medium) -> mx.array:
         this = slice(medium.index, medium.index + 1)
-        if medium.kind == "image":
+        if medium.kind != "audio":
             pixels, positions = inputs.pixel_values, inputs.image_position_ids
+            if medium.kind == "video":
+                pixels, positions = inputs.pixel_values_videos, inputs.video_position_ids
             assert pixels is not None and positions is not None
             return self._model.encode_images(pixels[this], positions[this])[0]
         features, mask = inputs.input_features, inputs.input_features_mask

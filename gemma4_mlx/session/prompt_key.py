@@ -19,22 +19,24 @@ from gemma4_mlx.inputs import ModelInputs
 from gemma4_mlx.splice import assign_slots, slot_runs
 from gemma4_mlx.tokenizer import ControlIds
 
-Kind = Literal["image", "audio"]
+Kind = Literal["image", "audio", "video"]
 
 
 @dataclass(frozen=True, slots=True)
 class Medium:
-    """A picture or clip in a prompt.
+    """A picture, clip or frame of a video in a prompt.
 
     Attributes:
-        kind: which tower takes it.
+        kind: what it is.
         index: its place among those of its kind.
+        receipt: the place of its receipt among those of the prompt.
         key: what its soft tokens follow from, whatever prompt it is in.
         start, stop: of its soft tokens in the prompt.
     """
 
     kind: Kind
     index: int
+    receipt: int
     key: str
     start: int
     stop: int
@@ -46,7 +48,7 @@ class PromptKey:
 
     Attributes:
         positions: int64 [L]: token ids; below 0 where a soft token stands.
-        media: of the prompt, in the order of its receipts.
+        media: of the prompt, in its order.
     """
 
     positions: np.ndarray
@@ -96,20 +98,31 @@ def turning_points(prompt: Sequence[int], control: ControlIds) -> tuple[int, ...
 
 
 def _media(inputs: ModelInputs, config: ModelConfig) -> tuple[Medium, ...]:
-    kinds: dict[Kind, int] = {"image": config.image_token_id, "audio": config.audio_token_id}
-    found: dict[int, Medium] = {}
+    kinds: dict[Kind, int] = {
+        "image": config.image_token_id,
+        "audio": config.audio_token_id,
+        "video": config.video_token_id,
+    }
+    found: list[Medium] = []
     for kind, token_id in kinds.items():
-        receipts = [pair for pair in enumerate(inputs.media) if pair[1].kind == kind]
+        pieces = [
+            (place, key, receipt.rows // (receipt.frames or 1))
+            for place, receipt in enumerate(inputs.media)
+            if receipt.kind == kind
+            for key in _keys(receipt)
+        ]
         runs = slot_runs(inputs.input_ids, token_id)
-        spans = assign_slots(kind, runs, [receipt.rows for _, receipt in receipts])
-        for index, ((place, receipt), span) in enumerate(zip(receipts, spans, strict=True)):
-            found[place] = Medium(kind, index, _key(receipt), *span)
-    return tuple(found[place] for place in sorted(found))
+        spans = assign_slots(kind, runs, [rows for *_, rows in pieces])
+        for index, ((place, key, _), span) in enumerate(zip(pieces, spans, strict=True)):
+            found.append(Medium(kind, index, place, key, *span))
+    return tuple(sorted(found, key=lambda medium: medium.start))
 
 
-def _key(receipt: MediaReceipt) -> str:
+def _keys(receipt: MediaReceipt) -> list[str]:
+    """One, or one of each frame."""
     seen = f"{receipt.seen_width}x{receipt.seen_height}"
-    return f"{receipt.kind}:{receipt.sha256}:{seen}:{receipt.image_tokens}:{receipt.rows}"
+    key = f"{receipt.kind}:{receipt.sha256}:{seen}:{receipt.image_tokens}:{receipt.rows}"
+    return [f"{key}:{frame}" for frame in range(receipt.frames)] or [key]
 
 
 def _number(key: str) -> int:

@@ -261,11 +261,7 @@ class Session:
         trunk: Trunk | None = None,
         start: int = 0,
     ) -> Plan | None:
-        new = [
-            receipt
-            for receipt, medium in zip(media, key.media, strict=True)
-            if medium.stop > start and medium not in self._encoder
-        ]
+        new = [receipt for receipt in self._receipts(key, media, start) if not receipt.cached]
         return plan_answer(
             self._model,
             new,
@@ -277,10 +273,12 @@ class Session:
     def _receipts(
         self, key: PromptKey, media: Sequence[MediaReceipt], start: int
     ) -> list[MediaReceipt]:
-        return [
-            replace(receipt, cached=medium.stop <= start or medium in self._encoder)
-            for receipt, medium in zip(media, key.media, strict=True)
-        ]
+        new = {
+            medium.receipt
+            for medium in key.media
+            if medium.stop > start and medium not in self._encoder
+        }
+        return [replace(receipt, cached=place not in new) for place, receipt in enumerate(media)]
 
     def _read(
         self,
@@ -292,19 +290,19 @@ class Session:
     ) -> Generator[PromptProgress, None, mx.array]:
         """Read what the trunk does not hold yet; see `prefill`."""
         start = trunk.offset
-        soft_tokens: dict[str, list[mx.array]] = {"image": [], "audio": []}
+        soft_tokens: dict[str, list[mx.array]] = {"image": [], "audio": [], "video": []}
         for medium in key.media:
             if medium.stop > start:
                 rows = self._encoder.soft_tokens(inputs, medium)
                 soft_tokens[medium.kind].append(rows[max(0, start - medium.start) :])
         ids = inputs.input_ids[:, start:]
         del inputs
-        prompt = self._model.splice(ids, soft_tokens["image"], soft_tokens["audio"])
+        prompt = self._model.splice(ids, *soft_tokens.values())
         del soft_tokens
         mx.eval(prompt)
         if not choice.keeps_towers:
             self._model.release_towers()
-        pictures = slot_runs(ids, self._model.config.image_token_id)
+        pictures = slot_runs(ids, *self._model.picture_token_ids)
         chunks = plan_chunks(ids.shape[1], pictures, choice.chunk)
         chunks = cut_chunks(chunks, [place - start for place in places])
         return (yield from read_chunks(self._model, prompt, trunk.caches, chunks))
