@@ -116,6 +116,11 @@ class Conversation:
         newest = next(reversed(self._entries), None)
         self._head = head if head in self._entries else newest
 
+    def adopt(self, entries: Iterable[Entry], head: str | None) -> None:
+        """Take what comes from elsewhere, parents before children; all of it is new here."""
+        self.fill(entries, head)
+        self._changed = dict.fromkeys(self._entries)
+
     # What there is
 
     @property

@@ -8,6 +8,7 @@ search_index    full text search, and how a hit is shown
 entry_row       an entry as rows and back
 plain_values    our values as JSON and back
 media_folder    pictures and clips by their content
+    prompt_history  what was typed before
 """
 
 from tui.store.async_store import AsyncStore
