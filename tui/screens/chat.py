@@ -8,7 +8,6 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.message import Message
-from textual.screen import Screen
 
 from gemma4_mlx.engine import EngineLike, TurnRequest
 from gemma4_mlx.errors import UsageError
@@ -29,6 +28,7 @@ from tui.attachment import Attachment
 from tui.commands import Command, find_command, parse_command
 from tui.conversation import Conversation, Draft
 from tui.options import ChatOptions
+from tui.screens.attaching import AttachingScreen
 from tui.widgets.answer_turn import AnswerTurn
 from tui.widgets.composer import Composer
 from tui.widgets.notice import Notice
@@ -60,7 +60,7 @@ class Exchange:
         self.answer = AnswerTurn(phase)
 
 
-class ChatScreen(Screen[None]):
+class ChatScreen(AttachingScreen):
     """The chat.
 
     Args:
@@ -124,9 +124,23 @@ class ChatScreen(Screen[None]):
         """Why the model could not be loaded, if so."""
         return self._load_failure
 
-    def say(self, message: str) -> None:
+    def say(self, message: str, *, error: bool = False) -> None:
         """Answer what was done, until the next thing is done."""
-        self._composer.say(message)
+        self._composer.say(message, error=error)
+
+    def remark(self, title: str, body: str = "", hint: str = "") -> None:
+        """Put a remark on something that is wrong into the transcript."""
+        self._transcript.post(Notice(title, body, hint=hint, error=True))
+
+    @property
+    def draft_text(self) -> str:
+        """What is written in the prompt."""
+        return self._composer.prompt.written
+
+    def write(self, text: str) -> None:
+        """Put a text into the prompt."""
+        self._composer.prompt.put(text)
+        self._composer.prompt.focus()
 
     # What the user does
 
