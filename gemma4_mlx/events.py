@@ -35,6 +35,8 @@ class ModelReady:
         context_length: positions it can hold.
         weights_bytes: of the loaded weights.
         is_demo: whether it is the bundled demonstration model.
+        memory_bytes: that MLX holds once it is loaded.
+        limit_bytes: that all of it may take on this machine; 0 if there is no plan.
     """
 
     name: str
@@ -44,6 +46,8 @@ class ModelReady:
     context_length: int
     weights_bytes: int = 0
     is_demo: bool = False
+    memory_bytes: int = 0
+    limit_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +209,8 @@ _TYPES: dict[str, Any] = {
         EngineLost,
     )
 }
+
+EVENT_NAMES: tuple[str, ...] = tuple(_TYPES)
 
 
 def to_json(event: Event) -> dict[str, Any]:

@@ -11,13 +11,16 @@ import logging
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gemma4_mlx.config import DEMO_MODEL
 from gemma4_mlx.engine.failures import failure
+from gemma4_mlx.engine.kept_state import KeptState
 from gemma4_mlx.engine.like import Listener
 from gemma4_mlx.engine.request import TurnRequest
 from gemma4_mlx.engine_lock import EngineLock
@@ -29,14 +32,15 @@ _LOG = logging.getLogger(__name__)
 CLOSE_TIMEOUT_S = 2.0
 """How long leaving waits for a piece of work that cannot be interrupted."""
 
+IDLE_S = 2.0
+"""How long nothing must have been asked before a conversation's state is written."""
+
 
 @dataclass(slots=True)
 class _Turn:
     request: TurnRequest
+    listener: Listener
     cancelled: threading.Event = field(default_factory=threading.Event)
-
-
-Answer = Callable[[_Turn], Iterable[Event]]
 
 
 class _ClosedError(Exception):
@@ -44,7 +48,10 @@ class _ClosedError(Exception):
 
 
 class Engine:
-    """A model on a thread of its own.
+    """A model on a thread of its own; `EngineClient` has it in a process of its own.
+
+    Loading ends with exactly one `ModelReady` or `Failed`, every turn with one `Finished` or
+    `Failed`, in the order of submission.
 
     Args:
         model: what `gemma4_mlx.load` takes: "pocket", a folder or a hub id.
@@ -54,9 +61,10 @@ class Engine:
         self._model = model
         self._listener: Listener = _nobody
         self._turns: deque[_Turn] = deque()
+        self._saves: deque[Callable[[str], None]] = deque()
         self._running: _Turn | None = None
         self._weights_bytes = 0
-        self._closed = False
+        self._closed = self._leaves_at_once = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="gemma4-engine", daemon=True)
 
@@ -65,10 +73,15 @@ class Engine:
         self._listener = listener
         self._thread.start()
 
-    def submit(self, request: TurnRequest) -> None:
-        """Ask; returns at once. A turn submitted while the model loads waits for it."""
+    def submit(self, request: TurnRequest, listener: Listener | None = None) -> None:
+        """Ask; returns at once. A turn submitted while the model loads waits for it.
+
+        Args:
+            request: what to answer.
+            listener: is told the events of this turn; None for that of `start`.
+        """
         with self._changed:
-            self._turns.append(_Turn(request))
+            self._turns.append(_Turn(request, listener or self._listener))
             self._changed.notify()
 
     def stop(self) -> None:
@@ -78,20 +91,33 @@ class Engine:
                 for turn in (self._running, *self._turns):
                     turn.cancelled.set()
                 return
-            waiting = len(self._turns)
+            waiting = list(self._turns)
             self._turns.clear()
         # Nothing runs: the model is still being loaded, and nobody should wait for that.
-        for _ in range(waiting):
-            self._tell(Finished("cancelled"))
+        for turn in waiting:
+            self._tell(Finished("cancelled"), turn)
 
-    def close(self) -> bool:
+    def save(self, told: Callable[[str], None]) -> None:
+        """Write what was read of the conversation, between two turns.
+
+        Args:
+            told: is called on the engine's thread with what was done, or why nothing was.
+        """
+        with self._changed:
+            self._saves.append(told)
+            self._changed.notify()
+
+    def close(self, *, at_once: bool = False) -> bool:
         """Let go of the model. Nothing is told any more.
+
+        Args:
+            at_once: do not take the time to keep what was read of the conversation.
 
         Returns:
             Whether all work has ended; a download, for one, cannot be interrupted.
         """
         with self._changed:
-            self._closed = True
+            self._closed, self._leaves_at_once = True, at_once
             self._turns.clear()
             if self._running:
                 self._running.cancelled.set()
@@ -111,19 +137,24 @@ class Engine:
 
     def _serve(self, lock: EngineLock) -> None:
         try:
-            answer = self._load(lock)
+            session = self._load(lock)
         except _ClosedError:
             return
         except BaseException as error:  # also a SystemExit must not leave the listener waiting
-            answer = _always(self._fail(error))
-        while turn := self._next_turn():
-            self._tell_turn(answer, turn)
+            session = _NoModel(self._fail(error))
+        kept = KeptState(session)
+        while work := self._next_work(session, kept):
+            work()
+        if not self._leaves_at_once:
+            kept.leave()
 
-    def _load(self, lock: EngineLock) -> Answer:
-        find, load, new_session = _backend()
-        folder = find(self._model, on_progress=self._on_progress)
+    def _load(self, lock: EngineLock) -> Any:
+        """A session with the model: whatever is asked, it is compared with what was read last."""
+        backend = _backend()
+        folder = backend.find(self._model, on_progress=self._on_progress)
         lock.take(self._model, folder)
-        model, processor = load(folder, on_progress=self._on_progress)
+        model, processor = backend.load(folder, on_progress=self._on_progress)
+        session = backend.new_session(model, processor)
         self._tell(
             ModelReady(
                 name=self._model,
@@ -133,17 +164,11 @@ class Engine:
                 context_length=model.config.context_length,
                 weights_bytes=self._weights_bytes,
                 is_demo=self._model == DEMO_MODEL,
+                memory_bytes=backend.memory_bytes(),
+                limit_bytes=model.plan.limit_bytes if model.plan else 0,
             )
         )
-
-        # Whatever is asked, it is compared with what was read last: a face may edit at will.
-        session = new_session(model, processor)
-
-        def answer(turn: _Turn) -> Iterable[Event]:
-            request, should_stop = turn.request, turn.cancelled.is_set
-            return session.answer(request.messages, should_stop=should_stop, **request.options())
-
-        return answer
+        return session
 
     def _on_progress(self, done_bytes: int, total_bytes: int) -> None:
         if self._closed:
@@ -151,59 +176,100 @@ class Engine:
         self._weights_bytes = total_bytes
         self._tell(LoadProgress(done_bytes, total_bytes))
 
-    def _next_turn(self) -> _Turn | None:
+    def _next_work(self, session: Any, kept: KeptState) -> Callable[[], object] | None:
+        """A turn; else what was asked to be saved; else, after a while, what should be."""
         with self._changed:
             self._running = None
-            self._changed.wait_for(lambda: self._turns or self._closed)
+            has_work = self._changed.wait_for(
+                lambda: self._turns or self._saves or self._closed,
+                timeout=IDLE_S if kept.is_worth_saving else None,
+            )
             if self._closed:
                 return None
-            self._running = self._turns.popleft()
-            return self._running
+            if not has_work:
+                return kept.save
+            if not self._turns:
+                told = self._saves.popleft()
+                return lambda: told(kept.save())
+            self._running = turn = self._turns.popleft()
+            return partial(self._run, turn, session, kept)
 
-    def _tell_turn(self, answer: Answer, turn: _Turn) -> None:
+    def _run(self, turn: _Turn, session: Any, kept: KeptState) -> None:
         if turn.cancelled.is_set():
-            self._tell(Finished("cancelled"))
+            self._tell(Finished("cancelled"), turn)
             return
         try:
-            for event in answer(turn):
-                self._tell(event)
-                if isinstance(event, Finished | Failed):
-                    return
+            kept.take_up(turn.request.state_path)
+            with closing(_answer(session, turn)) as events:
+                for event in events:
+                    if isinstance(event, Finished):
+                        kept.read(event.usage)
+                    self._tell(event, turn)
+                    if isinstance(event, Finished | Failed):
+                        return
             raise EngineError("the answer broke off without a word why")
         except BaseException as error:
-            self._fail(error)
+            self._fail(error, turn)
 
-    def _fail(self, error: BaseException) -> Failed:
+    def _fail(self, error: BaseException, turn: _Turn | None = None) -> Failed:
         if not isinstance(error, Gemma4Error):
             _LOG.error("unexpected error in the engine", exc_info=error)
         failed = failure(error)
-        self._tell(failed)
+        self._tell(failed, turn)
         return failed
 
-    def _tell(self, event: Event) -> None:
+    def _tell(self, event: Event, turn: _Turn | None = None) -> None:
         if self._closed:
             return
         try:
-            self._listener(event)
+            (turn.listener if turn else self._listener)(event)
         except Exception:  # nobody can be told of it any more
             _LOG.exception("the listener is gone; the engine falls silent")
             self._closed = True
+
+
+class _NoModel:
+    """A session without a model: every turn tells why."""
+
+    saved_bytes = 0
+
+    def __init__(self, failed: Failed) -> None:
+        self._failed = failed
+
+    def answer(self, messages: object, **options: object) -> Generator[Event, None, None]:
+        yield self._failed
+
+    def save(self, path: Path) -> None:
+        """There is nothing."""
+
+    def restore(self, path: Path, messages: object = ()) -> None:
+        """There is nobody who could take it over."""
+
+
+def _answer(session: Any, turn: _Turn) -> Generator[Event, None, None]:
+    request = turn.request
+    return session.answer(request.messages, should_stop=turn.cancelled.is_set, **request.options())
 
 
 def _nobody(event: Event) -> None:
     """The listener before `start`."""
 
 
-def _always(event: Event) -> Answer:
-    return lambda turn: [event]
+class _Backend(NamedTuple):
+    find: Callable[..., Path]
+    load: Callable[..., Any]
+    new_session: Callable[..., Any]
+    memory_bytes: Callable[[], int]
 
 
-def _backend() -> tuple[Callable[..., Path], Callable[..., Any], Callable[..., Any]]:
+def _backend() -> _Backend:
     """What needs MLX; imported on the engine's thread and nowhere else."""
+    import mlx.core as mx
+
     from gemma4_mlx.loading import find_checkpoint, load
     from gemma4_mlx.session import Session
 
-    return find_checkpoint, load, Session
+    return _Backend(find_checkpoint, load, Session, mx.get_active_memory)
 
 
 def _end_streams() -> None:

@@ -32,7 +32,8 @@ class Toy:
         self.gate.set()
         self.load_error = None
         self.events = Queue()
-        backend = (self.find, self.load, lambda model, processor: self)  # its own session
+        own_session = lambda model, processor: self  # noqa: E731
+        backend = worker._Backend(self.find, self.load, own_session, lambda: 5)
         monkeypatch.setattr(worker, "_backend", lambda: backend)
         self.engine = Engine("toy")
 
@@ -49,7 +50,8 @@ class Toy:
         if self.load_error:
             raise self.load_error
         on_progress(2, 2)
-        model = SimpleNamespace(config=SimpleNamespace(context_length=128))
+        config, plan = SimpleNamespace(context_length=128), SimpleNamespace(limit_bytes=9)
+        model = SimpleNamespace(config=config, plan=plan)
         return model, SimpleNamespace(sees=True, hears=False, image_tokens=70)
 
     def answer(self, messages, *, should_stop, **options):
@@ -91,7 +93,7 @@ def test_loading_tells_progress_then_the_model(toy):
     assert [toy.next() for _ in range(3)] == [
         LoadProgress(1, 2),
         LoadProgress(2, 2),
-        ModelReady("toy", True, False, 70, 128, weights_bytes=2),
+        ModelReady("toy", True, False, 70, 128, weights_bytes=2, memory_bytes=5, limit_bytes=9),
     ]
 
 

@@ -1,0 +1,171 @@
+"""The engine's end of the pipes: commands come in, a model answers, events go out.
+
+Commands are read on the main thread, so that stopping and leaving are heard whatever the model
+is doing; events are written by whoever tells them. If the face is gone, so is this process within a
+second: a pipe without a reader or writer says so at once, and its parent is looked at besides,
+because somebody else may hold the pipe open.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import sys
+import threading
+import time
+from functools import partial
+from typing import NoReturn
+
+from gemma4_mlx.engine.failures import failure
+from gemma4_mlx.engine.lines import (
+    PROTOCOL,
+    Ask,
+    Bye,
+    Command,
+    Hello,
+    Left,
+    LineBuffer,
+    Reply,
+    Save,
+    Saved,
+    Start,
+    Stop,
+    Told,
+    decode_command,
+    encode,
+)
+from gemma4_mlx.engine.log import limit_log
+from gemma4_mlx.engine.request import TurnRequest
+from gemma4_mlx.engine.worker import Engine
+from gemma4_mlx.errors import EngineError, UsageError
+from gemma4_mlx.events import Event
+
+_LOG = logging.getLogger(__name__)
+
+WATCH_S = 0.25
+"""How often it is looked whether the parent is there."""
+
+GONE, MISUNDERSTOOD, BROKEN = 0, 2, 1
+"""Exit codes: the face is gone or said bye; it said what cannot be understood; a fault of ours."""
+
+_STDERR = 2
+
+
+def take_pipes() -> tuple[int, int]:
+    """Keep stdin and stdout for the protocol, and give everybody else the log.
+
+    Returns:
+        Descriptors of commands and replies, which no process started here inherits.
+    """
+    commands, replies = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(_STDERR, 1)
+    return commands, replies
+
+
+def begin_log() -> None:
+    """Warnings, tracebacks and crashes go to stderr, which is the log."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    faulthandler.enable()
+    _LOG.info("process %d began", os.getpid())
+
+
+class Child:
+    """Obeys a face.
+
+    Args:
+        commands, replies: descriptors to read from and to write to.
+    """
+
+    def __init__(self, commands: int, replies: int) -> None:
+        self._commands = commands
+        self._replies = replies
+        self._writing = threading.Lock()
+        self._engine: Engine | None = None
+
+    def serve(self, parent: int | None = None) -> NoReturn:
+        """Until the face leaves.
+
+        Args:
+            parent: number of the process that must be there; None for the present parent.
+        """
+        watch = partial(_watch_parent, os.getppid() if parent is None else parent)
+        threading.Thread(target=watch, name="gemma4-engine-watch", daemon=True).start()
+        code = BROKEN
+        try:
+            self._say(Hello())
+            code = self._obey_all()
+        except EngineError as error:
+            _LOG.error("%s", error.message)
+            code = MISUNDERSTOOD
+        except BaseException:
+            _LOG.exception("the engine process fails")
+        finally:
+            # Threads of MLX and of a download would abort an exit in order, or wait.
+            logging.shutdown()
+            os._exit(code)
+
+    def _obey_all(self) -> int:
+        buffer = LineBuffer()
+        while data := os.read(self._commands, 65536):
+            for line in buffer.feed(data):
+                command = decode_command(line)
+                if isinstance(command, Bye):
+                    if self._engine is None or self._engine.close():
+                        self._say(Left())
+                    return GONE
+                self._obey(command)
+        _LOG.info("the face is gone")
+        return GONE
+
+    def _obey(self, command: Command) -> None:
+        if isinstance(command, Start):
+            self._start(command)
+        elif self._engine is None:
+            raise EngineError(f"{type(command).__name__} before a start")
+        elif isinstance(command, Ask):
+            self._ask(self._engine, command)
+        elif isinstance(command, Stop):
+            self._engine.stop()
+        elif isinstance(command, Save):
+            self._engine.save(lambda note: self._say(Saved(note)))
+
+    def _start(self, command: Start) -> None:
+        if command.protocol != PROTOCOL:
+            raise EngineError(f"the face speaks protocol {command.protocol}, expected {PROTOCOL}")
+        if self._engine is not None:
+            raise EngineError("a second start, expected one model to a process")
+        self._engine = Engine(command.model)
+        self._engine.start(lambda event: self._say(Told(event)))
+
+    def _ask(self, engine: Engine, command: Ask) -> None:
+        def listener(event: Event) -> None:
+            self._say(Told(event, command.turn))
+
+        try:
+            request = TurnRequest.from_json(command.request)
+        except UsageError as error:
+            listener(failure(error))
+        else:
+            engine.submit(request, listener)
+
+    def _say(self, said: Reply) -> None:
+        line = encode(said)
+        with self._writing:
+            try:
+                while line:
+                    line = line[os.write(self._replies, line) :]
+            except OSError:  # nobody reads any more
+                os._exit(GONE)
+
+
+def _watch_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(WATCH_S)
+        limit_log(_STDERR)
+    os._exit(GONE)

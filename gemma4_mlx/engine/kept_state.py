@@ -1,0 +1,147 @@
+"""What was read of a conversation, kept in a file from one engine process to the next."""
+
+from __future__ import annotations
+
+import glob
+import logging
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Protocol
+
+from gemma4_mlx.errors import Gemma4Error
+from gemma4_mlx.events import Usage
+from gemma4_mlx.limits import MIB
+
+_LOG = logging.getLogger(__name__)
+
+WORTH_TOKENS = 256
+"""Fewer are read again as fast as they are fetched from a disk."""
+
+WORTH_SHARE = 0.25
+"""Of what is held, that must be new before it is all written again: in the end a conversation
+has been written about as often as five times, however many turns it had."""
+
+LEAVE_BYTES = 512 * MIB
+"""The most that is written when somebody waits for the end."""
+
+SPARE_BYTES = 1024 * MIB
+"""Left free on the disk."""
+
+
+class Keepable(Protocol):
+    """What a session offers."""
+
+    @property
+    def saved_bytes(self) -> int:
+        """Bytes that `save` would write."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Write what is known."""
+
+    def restore(self, path: Path, messages: Sequence[Any] = ()) -> None:
+        """Take over what was written."""
+
+
+class KeptState:
+    """Decides when the session is worth writing, and when to take over what was written.
+
+    Nothing here can fail a turn: a file that cannot be used means that a conversation is read
+    again, one that cannot be written that it will be. The log says which.
+
+    Args:
+        session: what the model has read.
+    """
+
+    def __init__(self, session: Keepable) -> None:
+        self._session = session
+        self._path: Path | None = None
+        self._held_tokens = 0
+        self._new_tokens = 0
+
+    @property
+    def is_worth_saving(self) -> bool:
+        """Whether enough is new."""
+        worth = max(WORTH_TOKENS, int(WORTH_SHARE * self._held_tokens))
+        return self._path is not None and self._new_tokens >= worth
+
+    def take_up(self, path: str | None) -> None:
+        """Say which conversation the next turn is of, before it is answered."""
+        wanted = Path(path) if path else None
+        if wanted == self._path:
+            return
+        self.leave()
+        self._path, self._new_tokens = wanted, 0
+        if wanted is not None and wanted.is_file():
+            self._restore(wanted)
+
+    def read(self, usage: Usage) -> None:
+        """Say what a turn has read and written."""
+        self._held_tokens = usage.prompt_tokens + usage.completion_tokens
+        self._new_tokens += self._held_tokens - usage.reused_tokens
+
+    def save(self) -> str:
+        """Write it now.
+
+        Returns:
+            What was done, or why not.
+        """
+        if self._path is None:
+            return "not kept: the turn named no file"
+        nbytes = self._session.saved_bytes
+        if not nbytes:
+            return "not kept: nothing was read"
+        self._new_tokens = 0  # if it fails, the next try comes when as much is new
+        began_s = perf_counter()
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            _drop_leftovers(self._path)
+            free_bytes = shutil.disk_usage(self._path.parent).free
+            if free_bytes < nbytes + SPARE_BYTES:
+                return _logged(f"not kept: {free_bytes / 1e9:.1f} GB are free on the disk")
+            self._session.save(self._path)
+        except (Gemma4Error, OSError) as error:
+            return _logged(f"not kept: {error}")
+        took_s = perf_counter() - began_s
+        size = f"{self._held_tokens} tokens, {nbytes / 1e6:.1f} MB"
+        return _logged(f"kept {size} in {self._path} within {took_s:.2f} s")
+
+    def leave(self) -> None:
+        """Write what would be lost, if that does not take long."""
+        if self._new_tokens >= WORTH_TOKENS and self._session.saved_bytes <= LEAVE_BYTES:
+            self.save()
+
+    def _restore(self, path: Path) -> None:
+        began_s = perf_counter()
+        try:
+            self._session.restore(path)
+        except (Gemma4Error, OSError, RuntimeError, ValueError) as error:
+            _logged(f"read anew: {error}")
+        else:
+            _logged(f"taken over from {path} within {perf_counter() - began_s:.2f} s")
+
+
+def _logged(said: str) -> str:
+    _LOG.info("the conversation's state is %s", said)
+    return said
+
+
+def _drop_leftovers(path: Path) -> None:
+    """What processes left behind that were killed while they wrote."""
+    for file in path.parent.glob(f".{glob.escape(path.name)}.*.safetensors"):
+        writer = file.name.split(".")[-2]
+        if writer.isdigit() and int(writer) != os.getpid() and not _is_alive(int(writer)):
+            file.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
