@@ -59,11 +59,12 @@ def chat(context: click.Context, **options: Any) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("The chat needs a terminal; in a pipe use: gemma4 ask")
     # Not at the top: Textual takes a quarter of a second, too much for --help.
-    from gemma4_mlx.engine import Engine
+    from gemma4_mlx.engine import EngineClient
     from tui.app import ChatApp
+    from tui.folders import state_folder
     from tui.options import ChatOptions
 
-    engine = Engine(options["model"])
+    engine = EngineClient(options["model"], log_folder=state_folder() / "logs")
     app = ChatApp(engine, ChatOptions(**options))
     try:
         app.run()
