@@ -92,21 +92,21 @@ def open_container(path: Path, name: str) -> Iterator[InputContainer]:
         ) from None
 
 
-def check_whole(container: InputContainer, name: str) -> None:
+def check_whole(path: Path, name: str) -> None:
     """See that a file goes on as long as its header says: only its end is read.
 
     Raises:
         AttachmentError: it was cut off.
     """
-    if not container.duration:
-        return  # it does not say
-    start = container.start_time or 0
-    container.seek(start + container.duration - 1)
-    packets = (packet for packet in container.demux() if packet.pts is not None)
-    end_s = max((_end_s(packet) for packet in packets), default=0.0)
-    missing_s = (start + container.duration) / _SEEK_UNITS_PER_S - end_s
-    if missing_s > _MISSING_S:
+    with open_container(path, name) as container:
+        if not container.duration:
+            return  # it does not say
         duration_s = container.duration / _SEEK_UNITS_PER_S
+        end = (container.start_time or 0) + container.duration
+        container.seek(end - 1)
+        packets = (packet for packet in container.demux() if packet.pts is not None)
+        last_s = max((_end_s(packet) for packet in packets), default=0.0)
+    if end / _SEEK_UNITS_PER_S - last_s > _MISSING_S:
         raise AttachmentError(
             f"{name} is cut off: its header says {duration_s:.1f} s, and its end is not there",
             "attach another copy; this one was not copied or downloaded to its end",

@@ -37,11 +37,10 @@ def read_sound(file: FileState, name: str) -> tuple[np.ndarray, int]:
     Raises:
         AttachmentError: it cannot be read, has no sound, or is damaged.
     """
+    check_whole(file.path, name)
     with open_container(file.path, name) as container:
         stream = _sound_track(container, name)
         length, rate = _length(container, stream, name)
-        check_whole(container, name)
-        container.seek(container.start_time or 0)
         samples = np.concatenate([np.zeros(0, np.float32), *_mono(container, stream)])
     if abs(len(samples) - length) > _CODEC_PADDING_S * rate:
         raise AttachmentError(

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image
 
@@ -36,6 +36,7 @@ LONGEST_VIDEO_S = 90 * 60
 _UNKNOWN_RATE = Fraction(24)  # in Hz, as the reference takes it to be
 _SLACK = Fraction(1, 4)  # of a frame's time: how inexact the times in a file may be
 _REORDERED = 16  # frames that may be stored before one that is shown earlier
+_LONG_GROUP = 32  # times as many from one key frame to the next is more than usual
 _UNKNOWN_UNIT = Fraction(1, 1000)  # of times, in seconds
 _COVER = 0x400  # FFmpeg's mark of a picture that does not move
 _UPRIGHT = {
@@ -85,8 +86,7 @@ def _read_header(file: FileState, name: str) -> VideoHeader:
         seconds = duration_s(container, stream)
         frames = round(seconds * rate) if seconds else stream.frames
         _check_length(float(frames / rate), name)
-        check_whole(container, name)
-        container.seek(container.start_time or 0)
+        check_whole(file.path, name)
         first = next(container.decode(stream), None)
         if first is None:
             raise AttachmentError(f"{name} has no frame that can be decoded", "attach another copy")
@@ -124,6 +124,13 @@ def read_frames(file: FileState, times_s: Sequence[float], name: str) -> Iterato
             yield _upright(frame)
 
 
+class _Place(NamedTuple):
+    """Where a file is sought, and the stamp of the key frame that comes next."""
+
+    sought: int
+    key: int
+
+
 class _Reel:
     """Winds a video forward to some times, over what need not be decoded."""
 
@@ -135,42 +142,43 @@ class _Reel:
         self._stream = stream
         unit = stream.time_base or _UNKNOWN_UNIT
         frame = 1 / (_rate(stream) * unit)  # its time, in units
-        begin = stream.start_time or 0
+        self._begin = begin = stream.start_time or 0
         self._times = [
             begin + float(Fraction(time_s) / unit + _SLACK * frame) for time_s in times_s
         ]
         self._reordered = _REORDERED * frame
-        self._keys = [self._key_before(time) for time in self._times]
+        self._places = [self._place_before(time) for time in self._times]
         self._frames: Iterator[VideoFrame] = iter(())
         self._shown: VideoFrame | None = None
         self._next: VideoFrame | None = None
 
     def frame(self, index: int) -> VideoFrame | None:
         """The last one that comes before a time; the first of all where none does."""
-        if index == 0 or self._keys[index] > self._keys[index - 1]:
-            self._wind(self._keys[index])
+        if index == 0 or self._places[index].key > self._places[index - 1].key:
+            self._wind(self._places[index].sought)
         while self._next is not None and (
             self._shown is None or _ticks(self._next) <= self._times[index]
         ):
             self._shown, self._next = self._next, next(self._frames, None)
         return self._shown
 
-    def _wind(self, key: int) -> None:
-        self._container.seek(key, stream=self._stream)
+    def _wind(self, sought: int) -> None:
+        self._container.seek(sought, stream=self._stream)
         decoded = self._container.decode(self._stream)
         self._frames = (frame for frame in decoded if frame.pts is not None)
         self._shown, self._next = None, next(self._frames, None)
 
-    def _key_before(self, time: float) -> int:
-        """Where decoding has to begin: the stamp of a key frame, looked up and not decoded."""
-        key = 0
-        for back in (0, self._reordered, time):  # some files are sought by the order of storage
-            self._container.seek(int(time - back), stream=self._stream)
-            packet = next(self._container.demux(self._stream), None)
-            key = int(time - back) if packet is None or packet.pts is None else packet.pts
-            if key <= time:
-                break
-        return key
+    def _place_before(self, time: float) -> _Place:
+        """Where decoding has to begin: looked up, and not decoded."""
+        # Some files are sought by the order of storage, some without a look for key frames.
+        for back in (0, self._reordered, _LONG_GROUP * self._reordered):
+            sought = max(self._begin, int(time - back))
+            self._container.seek(sought, stream=self._stream)
+            packets = self._container.demux(self._stream)
+            key = next((packet.pts for packet in packets if packet.is_keyframe), None)
+            if key is not None and key <= time:
+                return _Place(sought, key)
+        return _Place(int(self._begin - _LONG_GROUP * self._reordered), self._begin)
 
 
 def _picture_track(container: InputContainer, name: str) -> VideoStream:
