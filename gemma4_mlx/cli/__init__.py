@@ -13,6 +13,7 @@ import click
 
 from gemma4_mlx import __version__
 from gemma4_mlx.cli.ask import ask
+from gemma4_mlx.cli.bench import bench
 from gemma4_mlx.cli.commands import Commands
 from gemma4_mlx.cli.cost import cost
 from gemma4_mlx.cli.doctor import doctor
@@ -30,6 +31,7 @@ def main() -> None:
 
 
 main.add_command(ask)
+main.add_command(bench)
 main.add_command(cost)
 main.add_command(doctor)
 main.add_command(models)

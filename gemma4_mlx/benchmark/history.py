@@ -1,0 +1,111 @@
+"""Results of earlier benchmarks, one line of JSON each, and what got slower since."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gemma4_mlx.benchmark.result import FIGURES, Figure, Result
+from gemma4_mlx.errors import SessionError, UsageError
+from gemma4_mlx.folders import state_folder
+
+_LOG = logging.getLogger(__name__)
+
+TOLERANCE = 0.10
+"""From which share on a figure counts as worse. Two runs on a Mac that does nothing else differ
+by a few percent, and a warm one is slower than a cool one."""
+
+
+class History:
+    """All results of this user.
+
+    Args:
+        path: of the file; None for the usual one.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or state_folder() / "bench.jsonl"
+
+    def results(self) -> list[Result]:
+        """What was kept, oldest first. A line that is damaged is told in the log and left out."""
+        try:
+            lines = self.path.read_text("utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(
+                f"{self.path} cannot be read: {error}", "move it away; a new one is begun"
+            ) from None
+        found = []
+        for number, line in enumerate(lines, 1):
+            try:
+                found.append(Result.from_json(json.loads(line)))
+            except (ValueError, SessionError):
+                _LOG.warning("%s, line %d: not a result of a benchmark", self.path, number)
+        return found
+
+    def like(self, result: Result) -> list[Result]:
+        """Earlier ones of the same model on the same machine, oldest first."""
+        return [each for each in self.results() if each.is_comparable(result)]
+
+    def keep(self, result: Result) -> None:
+        """Add one.
+
+        Raises:
+            UsageError: the file cannot be written.
+        """
+        line = json.dumps(result.to_json(), ensure_ascii=False, allow_nan=False)
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(f"{line}\n")
+        except OSError as error:
+            raise UsageError(
+                f"{self.path} cannot be written: {error.strerror}",
+                "the figures are not kept; GEMMA4_HOME names another folder",
+            ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Slower:
+    """A figure that was better before.
+
+    Attributes:
+        figure: which.
+        before, now: its values.
+        then: the result with the better value.
+    """
+
+    figure: Figure
+    before: float
+    now: float
+    then: Result
+
+    @property
+    def share(self) -> float:
+        """How much worse it is: 0.25 for a quarter."""
+        worse, better = (
+            (self.now, self.before) if self.figure.less_is_better else (self.before, self.now)
+        )
+        return worse / better - 1
+
+
+def slower(result: Result, earlier: Sequence[Result], tolerance: float = TOLERANCE) -> list[Slower]:
+    """What is worse by more than `tolerance` than the best of the earlier results.
+
+    The best and not the last: a program that loses five percent with each version is caught, too.
+    """
+    found = []
+    for figure in FIGURES:
+        known = [each for each in earlier if each.values.get(figure.name, 0) > 0]
+        now = result.values.get(figure.name, 0)
+        if not known or now <= 0:
+            continue
+        choose = min if figure.less_is_better else max
+        best = choose(known, key=lambda each: each.values[figure.name])
+        one = Slower(figure, best.values[figure.name], now, best)
+        if one.share > tolerance:
+            found.append(one)
+    return found
