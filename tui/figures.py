@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from typing import TYPE_CHECKING
+
 from gemma4_mlx.events import Finished, LoadProgress, MediaReceipt, PromptProgress
+
+if TYPE_CHECKING:
+    from tui.entry import Entry
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 IMAGE_SIGN = "▣"
 AUDIO_SIGN = "♪"
+_SIGNS = {"image": IMAGE_SIGN, "audio": AUDIO_SIGN}
+
+
+def sign(kind: str) -> str:
+    """The sign before the name of an attachment."""
+    return _SIGNS.get(kind, IMAGE_SIGN)
 
 
 def size(count: int) -> str:
@@ -30,6 +41,11 @@ def seconds(duration_s: float) -> str:
     """A duration, as in 0.7 s or 1:05."""
     if duration_s < 60:
         return f"{duration_s:.2f} s" if duration_s < 1 else f"{duration_s:.1f} s"
+    return clock(duration_s)
+
+
+def clock(duration_s: float) -> str:
+    """Minutes and whole seconds, as in 0:07."""
     return f"{int(duration_s) // 60}:{int(duration_s) % 60:02d}"
 
 
@@ -37,7 +53,7 @@ def length(duration_s: float, parts: int) -> str:
     """How long a clip is, and in how many parts the model hears it, as in 1:35, 4 parts."""
     if parts == 1:
         return seconds(duration_s)
-    return f"{int(duration_s) // 60}:{int(duration_s) % 60:02d}, {parts} parts"
+    return f"{clock(duration_s)}, {parts} parts"
 
 
 def pixels(width: int, height: int) -> str:
@@ -74,7 +90,8 @@ def receipt(parts: Sequence[MediaReceipt], *, expected: int | None) -> str:
         return f"{cost} · {length(sum(part.seconds for part in parts), len(parts))}"
     given = pixels(media.width, media.height)
     seen = pixels(media.seen_width, media.seen_height)
-    return f"{cost} · {given} seen as {seen} · budget {media.image_tokens}"
+    known = " · known" if media.cached else ""
+    return f"{cost} · {given} seen as {seen} · budget {media.image_tokens}{known}"
 
 
 def stats(finished: Finished) -> str:
@@ -88,3 +105,43 @@ def stats(finished: Finished) -> str:
     if timings.first_token_s:
         parts.append(f"first token {seconds(timings.first_token_s)}")
     return " · ".join(parts)
+
+
+def ending(answer: Entry) -> str:
+    """The line under an answer that has ended: how, if not well, and its figures."""
+    finished = answer.finished
+    if answer.state == "failed":
+        return "broken off · the model is not told of it · r tries again"
+    if finished is None:
+        return "stopped" if answer.state == "stopped" else ""
+    words = {
+        "stop": "" if answer.text.strip() or answer.tool_calls else "empty answer",
+        "length": f"cut off after {tokens(finished.usage.completion_tokens)}",
+        "cancelled": "stopped",
+        "loop": "stopped: it only repeated itself",
+        "tool_call": "asked for a tool",
+    }[finished.reason]
+    figured = stats(finished) if finished.usage.prompt_tokens else ""
+    return " · ".join(filter(None, (words, figured)))
+
+
+def thought(answer: Entry) -> str:
+    """How long a model thought: in words while it does, then in seconds and tokens."""
+    words = len(answer.thought.split())
+    counted = f"{words} word{'' if words == 1 else 's'}"
+    if answer.state == "writing" and not answer.text:
+        return f"thinking… · {counted}"
+    parts = ["thought"]
+    if answer.thought_s >= 0.05:
+        parts[0] += f" {seconds(answer.thought_s)}"
+    completion = answer.finished.usage.completion_tokens if answer.finished else 0
+    share = len(answer.thought) / max(1, len(answer.thought) + len(answer.text))
+    parts.append(f"about {tokens(round(completion * share))}" if completion else counted)
+    return " · ".join(parts)
+
+
+def short(count: int) -> str:
+    """A number in few characters, as in 812, 1.4k, 32k."""
+    if count < 1000:
+        return str(count)
+    return f"{count / 1000:.1f}k" if count < 9950 else f"{count / 1000:.0f}k"

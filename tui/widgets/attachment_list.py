@@ -41,12 +41,21 @@ class AttachmentList(VerticalScroll, can_focus=False):
         """What is attached, in order."""
         return tuple(row.holds for row in self.rows)
 
+    @property
+    def tokens(self) -> int:
+        """What all of it costs, as far as it is known."""
+        return sum(row.holds.tokens() or 0 for row in self.rows if row.error is None)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the cost of each is known."""
+        return all(row.holds.tokens() is not None for row in self.rows if row.error is None)
+
     def cost(self) -> str:
         """What all of it costs, in words; nothing if nothing is attached."""
-        costs = [row.holds.tokens() for row in self.rows if row.error is None]
-        known = sum(cost for cost in costs if cost is not None)
-        more = " and more" if None in costs else ""
-        return f"attached: {figures.tokens(known)}{more}" if costs else ""
+        if all(row.error is not None for row in self.rows):
+            return ""
+        return f"attached: {figures.tokens(self.tokens)}{'' if self.is_known else ' and more'}"
 
     def problem(self) -> str:
         """Why it cannot be sent yet; nothing if it can."""
@@ -60,13 +69,12 @@ class AttachmentList(VerticalScroll, can_focus=False):
     def meet(self, model: ModelReady) -> None:
         """The model is known now: its own budget, and what it can take."""
         self._model = model
-        if self._image_tokens is None:
-            self._image_tokens = model.image_tokens
         for row in self.rows:
             self._introduce(row)
 
-    def add(self, attachments: Iterable[Attachment]) -> None:
-        """Add attachments; a picture without a budget gets the default."""
+    def add(self, attachments: Iterable[Attachment]) -> list[AttachmentRow]:
+        """Add attachments; a picture without a budget gets the default. Returns their rows."""
+        before = len(self.rows)
         for attachment in attachments:
             row = AttachmentRow(attachment)
             self._introduce(row)
@@ -74,6 +82,7 @@ class AttachmentList(VerticalScroll, can_focus=False):
             self.mount(row)
         self.call_after_refresh(self.scroll_end, animate=False)
         self._tell_change()
+        return self.rows[before:]
 
     def remove_row(self, row: AttachmentRow) -> None:
         """Take one out; the focus goes to its neighbour, or below."""
@@ -113,18 +122,27 @@ class AttachmentList(VerticalScroll, can_focus=False):
         self.add(Attachment(kind, path) for path in paths)
 
     def set_budget(self, argument: str) -> None:
-        """Choose the budget of the pictures that are attached, and of those to come.
+        """Choose the budget of one row, or of all pictures that are attached or will be.
 
         Raises:
-            UsageError: there is no such budget.
+            UsageError: there is no such budget, or no such row.
         """
         choices: dict[str, ImageTokens] = {str(each): each for each in IMAGE_TOKEN_BUDGETS}
         choices["auto"] = "auto"
-        if argument not in choices:
+        budget, _, number = argument.partition(" ")
+        if budget not in choices:
             raise UsageError(f"/budget takes one of {', '.join(choices)}")
-        self._image_tokens = choices[argument]
-        for row in self.rows:
-            row.attachment = row.holds.with_budget(self._image_tokens)
+        if number.strip():
+            self._numbered(number.strip(), "/budget").choose(choices[budget])
+        else:
+            self._spread(choices[budget])
+
+    @property
+    def image_tokens(self) -> ImageTokens | None:
+        """The budget of the next picture; None while the checkpoint's own is not known."""
+        if self._image_tokens is None and self._model is not None:
+            return self._model.image_tokens
+        return self._image_tokens
 
     def drop(self, argument: str) -> None:
         """Take out the last attachment, the one with the given number, or all.
@@ -132,16 +150,24 @@ class AttachmentList(VerticalScroll, can_focus=False):
         Raises:
             UsageError: there is none.
         """
-        chosen = self.rows[-1:] if not argument else []
-        if argument == "all":
-            chosen = list(self.rows)
-        elif argument.isdecimal() and 1 <= int(argument) <= len(self.rows):
-            chosen = [self.rows[int(argument) - 1]]
-        if not chosen:
-            there = f"there are {len(self.rows)}" if self.rows else "nothing is attached"
-            raise UsageError(f"/drop {argument}".rstrip() + f": {there}")
-        for row in chosen:
-            self.remove_row(row)
+        if argument == "all" and self.rows:
+            self.clear()
+        else:
+            self.remove_row(self._numbered("" if argument == "all" else argument, "/drop"))
+
+    def _numbered(self, number: str, command: str) -> AttachmentRow:
+        """The row of a number as people count; the last if there is none."""
+        if not number and self.rows:
+            return self.rows[-1]
+        if number.isdecimal() and 1 <= int(number) <= len(self.rows):
+            return self.rows[int(number) - 1]
+        there = f"there are {len(self.rows)}" if self.rows else "nothing is attached"
+        raise UsageError(f"{command} {number}".rstrip() + f": {there}")
+
+    def _spread(self, image_tokens: ImageTokens | None) -> None:
+        self._image_tokens = image_tokens
+        for row in self.rows:
+            row.choose(image_tokens)
 
     def on_attachment_row_changed(self, message: AttachmentRow.Changed) -> None:
         """The sum changes with it."""
@@ -152,6 +178,11 @@ class AttachmentList(VerticalScroll, can_focus=False):
         """Take it out."""
         message.stop()
         self.remove_row(message.row)
+
+    def on_attachment_row_spread(self, message: AttachmentRow.Spread) -> None:
+        """What one has, all get."""
+        message.stop()
+        self._spread(message.row.holds.image_tokens)
 
     def on_attachment_row_left(self, message: AttachmentRow.Left) -> None:
         """Up and down through the rows."""
@@ -165,10 +196,17 @@ class AttachmentList(VerticalScroll, can_focus=False):
     def _introduce(self, row: AttachmentRow) -> None:
         """Give a row what is known of the model."""
         if row.holds.image_tokens is None:
-            row.attachment = row.holds.with_budget(self._image_tokens)
-        if self._model is None:
+            row.choose(self.image_tokens)
+        model = self._model
+        if model is None:
             return
         image = row.holds.kind == "image"
-        if not (self._model.sees if image else self._model.hears):
-            sense = "see pictures" if image else "hear clips"
-            row.error = AttachmentError(f"{row.holds.name}: {self._model.name} cannot {sense}")
+        sense = "see pictures" if image else "hear clips"
+        row.refusal = (
+            None
+            if (model.sees if image else model.hears)
+            else AttachmentError(
+                f"{row.holds.name}: {model.name} cannot {sense}",
+                "choose another model with /model, or take it out",
+            )
+        )

@@ -5,20 +5,24 @@ from __future__ import annotations
 from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Static
 
 from gemma4_mlx.errors import AttachmentError, Gemma4Error
+from gemma4_mlx.messages import ImageTokens
 from tui import figures
 from tui.attachment import Attachment
+from tui.media.player import Playing
 from tui.theme import QUIET
 from tui.widgets.budget_selector import BudgetSelector
 
+LOOK_AT_PLAYER_S = 0.25
 
-class AttachmentRow(Horizontal, can_focus=True):
+
+class AttachmentRow(Vertical, can_focus=True):
     """Name, budget, cost; or the reason why the file cannot be sent.
 
     Args:
@@ -26,27 +30,41 @@ class AttachmentRow(Horizontal, can_focus=True):
 
     Attributes:
         attachment: what is shown.
-        error: why it cannot be sent; None if it can.
+        damage: why the file cannot be used; None if it can.
+        refusal: why this model cannot be given it; None if it can.
         is_reading: whether the file is still being opened.
+        is_playing: whether the clip is to be heard now.
     """
 
+    # Priority for printable keys: others of them go to the prompt.
     BINDINGS = [
         Binding("left", "step(-1)", "Fewer tokens", id="row.less"),
         Binding("right", "step(1)", "More tokens", id="row.more"),
+        Binding("equals_sign", "spread", "Same for all", id="row.same", priority=True),
+        Binding("space", "look", "Preview or play", id="row.look", priority=True),
         Binding("delete,backspace", "remove", "Remove", id="row.remove"),
-        Binding("up", "leave(-1)", "Up", show=False),
-        Binding("down,enter,escape", "leave(1)", "Back", show=False),
+        Binding("up", "leave(-1)", "Up", id="row.up", show=False),
+        Binding("down,enter,escape", "leave(1)", "Back", id="row.down", show=False),
     ]
 
     class Changed(Message):
         """Cost, error or budget of the row are other than before."""
 
-    class Removed(Message):
-        """The reader does not want it any more."""
+    class About(Message):
+        """Something is wanted of a row."""
 
         def __init__(self, row: AttachmentRow) -> None:
             super().__init__()
             self.row = row
+
+    class Removed(About):
+        """The reader does not want it any more."""
+
+    class LookedAt(About):
+        """The picture should be shown, or the clip played."""
+
+    class Spread(About):
+        """All pictures should get the budget of this one."""
 
     class Left(Message):
         """The reader went up (-1) or down (1) from the row."""
@@ -63,19 +81,22 @@ class AttachmentRow(Horizontal, can_focus=True):
             self.attachment = attachment
 
     class Checked(Message):
-        """The file has been decoded; `error` says why it could not be."""
+        """The file has been decoded: what is known of it now, or `error` if it could not be."""
 
-        def __init__(self, error: Gemma4Error | None = None) -> None:
+        def __init__(self, attachment: Attachment | None, error: Gemma4Error | None = None) -> None:
             super().__init__()
-            self.error = error
+            self.attachment, self.error = attachment, error
 
     attachment: reactive[Attachment | None] = reactive(None)
-    error: reactive[Gemma4Error | None] = reactive(None)
+    damage: reactive[Gemma4Error | None] = reactive(None)
+    refusal: reactive[Gemma4Error | None] = reactive(None)
     is_reading: reactive[bool] = reactive(True)
+    is_playing: reactive[bool] = reactive(False)
 
     def __init__(self, attachment: Attachment) -> None:
         super().__init__()
         self.set_reactive(AttachmentRow.attachment, attachment)
+        self._playing: Playing | None = None
 
     @property
     def holds(self) -> Attachment:
@@ -83,23 +104,34 @@ class AttachmentRow(Horizontal, can_focus=True):
         assert self.attachment is not None
         return self.attachment
 
+    @property
+    def error(self) -> Gemma4Error | None:
+        """Why it cannot be sent; None if it can."""
+        return self.damage or self.refusal
+
     def compose(self) -> ComposeResult:
-        """From left to right."""
-        sign = figures.IMAGE_SIGN if self.holds.kind == "image" else figures.AUDIO_SIGN
-        yield Static(sign, classes="row-sign")
-        yield Static(self.holds.name, markup=False, classes="row-name")
-        yield Static(markup=False, classes="row-error")
-        if self.holds.kind == "image":
-            yield BudgetSelector()
-        yield Static(markup=False, classes="row-cost")
-        yield Static(markup=False, classes="row-seen")
-        yield Static("✕", classes="row-remove")
+        """From left to right, and a line of advice below."""
+        with Horizontal(classes="row-line"):
+            yield Static(classes="row-sign")
+            yield Static(self.holds.name, markup=False, classes="row-name")
+            yield Static(markup=False, classes="row-error")
+            if self.holds.kind == "image":
+                yield BudgetSelector()
+            yield Static(markup=False, classes="row-cost")
+            yield Static(markup=False, classes="row-seen")
+            yield Static("✕", classes="row-remove")
+        yield Static(markup=False, classes="row-advice")
 
     def on_mount(self) -> None:
         """Open the file, away from the screen's thread."""
-        for name in ("attachment", "error", "is_reading"):
+        for name in ("attachment", "damage", "refusal", "is_reading", "is_playing"):
             self.watch(self, name, self._redraw)
+        self._timer = self.set_interval(LOOK_AT_PLAYER_S, self._look_at_player, pause=True)
         self._read(self.holds)
+
+    def on_unmount(self) -> None:
+        """What is gone is not heard any more."""
+        self.hush()
 
     def action_step(self, by: int) -> None:
         """Another budget."""
@@ -110,32 +142,63 @@ class AttachmentRow(Horizontal, can_focus=True):
         """Take it out."""
         self.post_message(self.Removed(self))
 
+    def action_look(self) -> None:
+        """Show or play it."""
+        if self.is_playing:
+            self.hush()
+        elif self.error is None:
+            self.post_message(self.LookedAt(self))
+
+    def action_spread(self) -> None:
+        """The same budget for all."""
+        if self.holds.kind == "image" and self.error is None:
+            self.post_message(self.Spread(self))
+
     def action_leave(self, by: int) -> None:
         """To the next row, or to the prompt."""
         self.post_message(self.Left(self, by))
 
+    def choose(self, image_tokens: ImageTokens | None) -> None:
+        """Give it a budget; the cost follows."""
+        self.attachment = self.holds.with_budget(image_tokens)
+
+    def play(self, playing: Playing) -> None:
+        """Show that it is being played, until it is over."""
+        self._playing = playing
+        self.is_playing = True
+        self._timer.resume()
+
+    def hush(self) -> None:
+        """Stop playing."""
+        if self._playing is not None:
+            self._playing.stop()
+        self._playing, self.is_playing = None, False
+
     def on_click(self, event: events.Click) -> None:
-        """The cross removes."""
-        if event.widget is not None and event.widget.has_class("row-remove"):
+        """The cross removes, name and sign show or play."""
+        if event.widget is None:
+            return
+        if event.widget.has_class("row-remove"):
             self.action_remove()
+        elif event.widget.has_class("row-name") or event.widget.has_class("row-sign"):
+            self.action_look()
 
     def on_budget_selector_changed(self, message: BudgetSelector.Changed) -> None:
         """The cost follows."""
         message.stop()
-        self.attachment = self.holds.with_budget(message.value)
+        self.choose(message.value)
 
     @work(thread=True, group="attachments")
     def _read(self, attachment: Attachment) -> None:
         try:
-            self.post_message(self.Opened(attachment.read()))
-            attachment.check()
+            opened = attachment.read()
+            self.post_message(self.Opened(opened))
+            self.post_message(self.Checked(opened.check()))
         except Gemma4Error as error:
-            self.post_message(self.Checked(error))
+            self.post_message(self.Checked(None, error))
         except Exception as error:  # a decoder's own fault must end up on the row, too
             fault = f"{attachment.name}: {type(error).__name__}: {error}"
-            self.post_message(self.Checked(AttachmentError(fault)))
-        else:
-            self.post_message(self.Checked())
+            self.post_message(self.Checked(None, AttachmentError(fault)))
 
     def on_attachment_row_opened(self, message: Opened) -> None:
         """Show what it costs; the budget may have been changed meanwhile."""
@@ -146,15 +209,28 @@ class AttachmentRow(Horizontal, can_focus=True):
         """Show why it cannot be sent, if so."""
         message.stop()
         self.is_reading = False
-        self.error = self.error or message.error
+        if message.attachment is not None:
+            self.attachment = message.attachment.with_budget(self.holds.image_tokens)
+        self.damage = message.error
+
+    def _look_at_player(self) -> None:
+        if self._playing is None or self._playing.is_over:
+            self._timer.pause()
+            self.hush()
 
     def _redraw(self) -> None:
         held, error = self.holds, self.error
         self.set_class(error is not None, "-error")
+        self.query_one(".row-sign", Static).update(
+            "▶" if self.is_playing else figures.sign(held.kind)
+        )
         cost = held.tokens()
         waiting = "reading…" if self.is_reading else "…"
         self.query_one(".row-cost", Static).update(waiting if cost is None else f"{cost} tok")
         self.query_one(".row-seen", Static).update(held.seen())
+        advice = held.advice()
+        self.set_class(bool(advice), "-advised")
+        self.query_one(".row-advice", Static).update(advice)
         if error is not None:
             hint = (f"\n{error.hint}", QUIET)
             self.query_one(".row-error", Static).update(Content.assemble(error.message, hint))

@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
-from textual import events
+from collections.abc import Iterable
+from pathlib import Path
+
+from textual import events, work
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import TextArea
 
+from gemma4_mlx.errors import AttachmentError
 from gemma4_mlx.messages import ImageTokens
+from tui import figures
 from tui.attachment import Attachment
 from tui.conversation import Draft
+from tui.draft_tokens import DraftTokens
+from tui.folders import state_folder
+from tui.media.clipboard import Clipboard, Copied
+from tui.media.microphone import Microphone, SystemMicrophone
+from tui.media.player import Player
+from tui.store.prompt_history import PromptHistory
+from tui.widgets import recorder
 from tui.widgets.attachment_list import AttachmentList
 from tui.widgets.attachment_row import AttachmentRow
 from tui.widgets.hint_line import HintLine
-from tui.widgets.prompt import Prompt
+from tui.widgets.prompt import LONGEST_PASTE, Prompt
+from tui.widgets.prompt_box import PromptBox
+from tui.widgets.recorder import Recorder
 
-PLACEHOLDER = "Ask something. /image and /audio attach files, /help tells more."
-PROMPT_KEYS = "enter send · ctrl+j new line · /help"
-PROMPT_KEYS_WITH_ROWS = "enter send · ↑ attachments · /help"
+PLACEHOLDER = "Ask something. Drop a file here, @ or ctrl+f finds one, / lists commands."
+PROMPT_KEYS = "enter send · ctrl+j new line · @ file · ctrl+r record · /help"
+PROMPT_KEYS_WITH_ROWS = "enter send · ↑ attachments · @ file · /help"
 ANSWERING_KEYS = "esc stop · page up, page down scroll"
-IMAGE_ROW_KEYS = "←→ budget · del remove · ↓ back"
-ROW_KEYS = "del remove · ↓ back"
+IMAGE_ROW_KEYS = "←→ budget · = all · space preview · del remove · ↓ back"
+ROW_KEYS = "space play · del remove · ↓ back"
+SUGGESTION_KEYS = "↑↓ choose · tab complete · enter take · esc close"
+
+SHORT_WINDOW = 22
+"""Lines; below it the prompt grows less."""
 
 
 class Composer(Vertical):
@@ -30,15 +48,23 @@ class Composer(Vertical):
 
     Args:
         image_tokens: budget of newly attached pictures; None for the checkpoint's own.
+        history: what was sent before, for the prompt.
 
     Attributes:
         is_answering: whether an answer is being written meanwhile.
+        meter: shown at the bottom right instead of what the attachments cost.
+        clipboard, microphone, player: of this machine.
     """
 
     is_answering: reactive[bool] = reactive(False)
+    meter: reactive[str] = reactive("")
 
     class Submitted(Message):
-        """Enter was pressed; what was written stays until `clear`."""
+        """Enter was pressed; what was written stays until `clear`.
+
+        Attributes:
+            text: what is written; a slash that was pasted has a space before it.
+        """
 
         def __init__(self, text: str) -> None:
             super().__init__()
@@ -51,41 +77,95 @@ class Composer(Vertical):
             super().__init__()
             self.pages = pages
 
-    def __init__(self, image_tokens: ImageTokens | None = None) -> None:
+    class PreviewWanted(Message):
+        """The picture of a row should be shown large."""
+
+        def __init__(self, row: AttachmentRow) -> None:
+            super().__init__()
+            self.row = row
+
+    class Changed(Message):
+        """The draft is another, and may cost something else."""
+
+    def __init__(
+        self, image_tokens: ImageTokens | None = None, history: PromptHistory | None = None
+    ) -> None:
         super().__init__()
         self.attached = AttachmentList(image_tokens)
-        self.prompt = Prompt(PLACEHOLDER)
+        self._box = PromptBox(PLACEHOLDER, history)
+        self.recorder = Recorder()
+        self.clipboard = Clipboard(state_folder() / "clipboard")
+        self.microphone: Microphone = SystemMicrophone()
+        self.player = Player()
         self._hints = HintLine()
+        self._new_rows: list[AttachmentRow] = []
 
     def compose(self) -> ComposeResult:
-        """Rows, prompt, hints."""
+        """Rows, recorder, prompt, hints."""
         yield self.attached
-        yield self.prompt
+        yield self.recorder
+        yield self._box
         yield self._hints
+
+    @property
+    def prompt(self) -> Prompt:
+        """Where is written."""
+        return self._box.prompt
 
     def on_mount(self) -> None:
         """Typing works from the first frame on."""
         self.prompt.focus()
+        self.watch(self.prompt, "is_suggesting", self._show_keys)
+
+    def on_resize(self) -> None:
+        """In a short window the conversation needs the lines."""
+        self.set_class(self.app.size.height < SHORT_WINDOW, "-short")
+
+    # For the screen
 
     def draft(self) -> Draft:
         """What would be sent."""
-        return Draft(self.prompt.text.strip(), self.attached.attachments)
+        return Draft(self.prompt.written.strip(), self.attached.attachments)
+
+    def draft_tokens(self) -> DraftTokens:
+        """What it would cost."""
+        return DraftTokens.of(
+            self.prompt.written, attached=self.attached.tokens, is_known=self.attached.is_known
+        )
 
     def clear(self) -> None:
         """Empty it, for the next question."""
-        self.prompt.remember(self.prompt.text.strip())
+        self.prompt.remember(self.prompt.written.strip())
         self.prompt.put("")
         self.attached.clear()
         self.prompt.focus()
+        self._tell_change()
 
     def restore(self, draft: Draft) -> None:
         """Put a question back, before whatever has been written meanwhile."""
-        self.prompt.put("\n".join(filter(None, (draft.text, self.prompt.text))))
+        self.prompt.put("\n".join(filter(None, (draft.text, self.prompt.written))))
         self.attached.add(draft.attachments)
+        self._tell_change()
+
+    def attach(self, paths: Iterable[Path] | None) -> None:
+        """Attach files of the kinds that their suffixes tell."""
+        self._new_rows = self.attached.add(Attachment.of(path) for path in paths or ())
+        self.prompt.focus()
+
+    def record(self) -> None:
+        """Begin to record, in a strip above the prompt."""
+        if not self.recorder.is_active:
+            self._hints.hush()
+            self.recorder.begin(self.microphone, state_folder() / "recordings")
 
     def say(self, message: str, *, error: bool = False) -> None:
         """Answer what was done, until the next thing is done."""
         self._hints.say(message, error=error)
+
+    def _say_error(self, error: AttachmentError) -> None:
+        self.say(f"{error.message}: {error.hint}" if error.hint else error.message, error=True)
+
+    # The prompt
 
     def on_prompt_sent(self, message: Prompt.Sent) -> None:
         """Pass it on."""
@@ -101,7 +181,23 @@ class Composer(Vertical):
     def on_prompt_files_pasted(self, message: Prompt.FilesPasted) -> None:
         """Attach what was dropped on the window."""
         message.stop()
-        self.attached.add(Attachment.of(path) for path in message.paths)
+        self.attach(message.paths)
+
+    def on_prompt_paste_taken_back(self, message: Prompt.PasteTakenBack) -> None:
+        """It is text now."""
+        message.stop()
+        for row in self._new_rows:
+            if row in self.attached.rows:
+                self.attached.remove_row(row)
+
+    def on_prompt_paste_refused(self, message: Prompt.PasteRefused) -> None:
+        """Say so: nothing of it has been inserted."""
+        message.stop()
+        self.say(
+            f"not pasted: {figures.size(message.length)} of text, more than a model can read; "
+            f"at most {figures.size(LONGEST_PASTE)}",
+            error=True,
+        )
 
     def on_prompt_left_upwards(self, message: Prompt.LeftUpwards) -> None:
         """To the attachments if there are any, else into the past."""
@@ -110,6 +206,65 @@ class Composer(Vertical):
             self.attached.focus_row(len(self.attached.rows) - 1)
         else:
             self.prompt.leaf_back()
+            self._tell_change()
+
+    def on_text_area_changed(self, message: TextArea.Changed) -> None:
+        """What was said has been read."""
+        message.stop()
+        self._hints.hush()
+        self.post_message(self.Changed())
+
+    def on_prompt_box_file_chosen(self, message: PromptBox.FileChosen) -> None:
+        """What follows the @ is attached."""
+        message.stop()
+        self.attach([message.path])
+
+    # The clipboard
+
+    def on_prompt_clipboard_wanted(self, message: Prompt.ClipboardWanted) -> None:
+        """Ask the machine."""
+        message.stop()
+        self._read_clipboard(self.clipboard)
+
+    @work(thread=True, exclusive=True, group="clipboard")
+    def _read_clipboard(self, clipboard: Clipboard) -> None:
+        try:
+            copied = clipboard.read()
+        except AttachmentError as error:
+            self.app.call_from_thread(self._paste_own, error)
+        else:
+            self.app.call_from_thread(self._paste, copied)
+
+    def _paste(self, copied: Copied) -> None:
+        if copied.paths:
+            self.attach(copied.paths)
+        elif copied.text:
+            self.prompt.receive(copied.text)
+        else:
+            self._paste_own(AttachmentError("there is nothing on the clipboard to paste"))
+
+    def _paste_own(self, error: AttachmentError) -> None:
+        """What was copied in this chat is known in any case."""
+        if self.app.clipboard:
+            self.prompt.receive(self.app.clipboard)
+        else:
+            self._say_error(error)
+
+    # Attachments
+
+    def on_attachment_row_looked_at(self, message: AttachmentRow.LookedAt) -> None:
+        """A picture is shown by the screen; a clip is played at once."""
+        message.stop()
+        row = message.row
+        if row.holds.kind == "image":
+            self.post_message(self.PreviewWanted(row))
+            return
+        for other in self.attached.rows:
+            other.hush()
+        try:
+            row.play(self.player.play(row.holds.path))
+        except AttachmentError as error:
+            self._say_error(error)
 
     def on_attachment_list_left_downwards(self, message: AttachmentList.LeftDownwards) -> None:
         """Back to the words."""
@@ -119,13 +274,18 @@ class Composer(Vertical):
     def on_attachment_list_changed(self, message: AttachmentList.Changed) -> None:
         """The sum follows."""
         message.stop()
-        self._hints.cost = self.attached.cost()
-        self._show_keys()
+        self._tell_change()
 
-    def on_text_area_changed(self, message: TextArea.Changed) -> None:
-        """What was said has been read."""
+    def on_recorder_ended(self, message: Recorder.Ended) -> None:
+        """Attach what was recorded."""
         message.stop()
-        self._hints.hush()
+        self.prompt.focus()
+        if message.path is not None:
+            self.attach([message.path])
+        if message.error is not None:
+            self._say_error(message.error)
+
+    # The line of hints
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """The keys that work now."""
@@ -135,10 +295,26 @@ class Composer(Vertical):
         """The keys that work now."""
         self._show_keys()
 
+    def watch_meter(self) -> None:
+        """Show it."""
+        self._show_cost()
+
+    def _tell_change(self) -> None:
+        self._show_cost()
+        self._show_keys()
+        self.post_message(self.Changed())
+
+    def _show_cost(self) -> None:
+        self._hints.cost = self.meter or self.attached.cost()
+
     def _show_keys(self) -> None:
         focused = self.screen.focused
         if isinstance(focused, AttachmentRow):
             self._hints.keys = IMAGE_ROW_KEYS if focused.holds.kind == "image" else ROW_KEYS
+        elif isinstance(focused, Recorder):
+            self._hints.keys = recorder.KEYS
+        elif self.prompt.is_suggesting:
+            self._hints.keys = SUGGESTION_KEYS
         elif self.is_answering:
             self._hints.keys = ANSWERING_KEYS
         else:

@@ -1,0 +1,43 @@
+"""What a screen with a composer does for it: other screens are opened, pastes passed on."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.binding import Binding
+from textual.screen import Screen
+
+from tui.screens.files import FilesScreen
+from tui.screens.preview import PreviewScreen
+from tui.widgets.composer import Composer
+
+
+class AttachingScreen(Screen[None]):
+    """A screen with a composer."""
+
+    BINDINGS = [
+        Binding("ctrl+f", "browse", "Attach files", id="chat.files"),
+        Binding("ctrl+r", "record", "Record", id="chat.record"),
+    ]
+
+    def action_browse(self) -> None:
+        """Choose files."""
+        composer = self.query_one(Composer)
+        budget = composer.attached.image_tokens
+        self.app.push_screen(FilesScreen(budget), composer.attach)
+
+    def action_record(self) -> None:
+        """Record the microphone."""
+        self.query_one(Composer).record()
+
+    def on_composer_preview_wanted(self, message: Composer.PreviewWanted) -> None:
+        """Show the picture; the budget may be changed there."""
+        message.stop()
+        self.app.push_screen(PreviewScreen(message.row.holds), message.row.choose)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Whatever has the focus: who pastes or drops means the draft."""
+        event.stop()
+        self.query_one(Composer).prompt.receive(event.text)
+
+    def _command_record(self, argument: str) -> None:
+        self.action_record()

@@ -1,0 +1,86 @@
+"""A picture of the draft, large, with what each budget costs."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from gemma4_mlx.messages import ImageTokens
+from tui import figures
+from tui.attachment import Attachment
+from tui.theme import QUIET
+from tui.widgets.budget_selector import BudgetSelector
+from tui.widgets.preview import Preview
+
+KEYS = "←→ budget · esc back"
+
+
+class PreviewScreen(ModalScreen[ImageTokens | None]):
+    """Closes with the budget that was chosen.
+
+    Args:
+        attachment: a picture whose header has been read.
+    """
+
+    DEFAULT_CSS = """
+    PreviewScreen { align: center middle; }
+    PreviewScreen > Vertical {
+        width: 92%; height: 92%; padding: 0 1; background: $surface; border: round $panel;
+    }
+    #preview-facts, #preview-keys { height: 1; text-align: center; width: 100%; }
+    #preview-keys { color: $text-disabled; }
+    PreviewScreen BudgetSelector { width: 100%; content-align: center middle; }
+    """
+    BINDINGS = [
+        Binding("left", "step(-1)", "Fewer tokens", id="preview.less"),
+        Binding("right", "step(1)", "More tokens", id="preview.more"),
+        Binding("escape,space,enter,q", "close", "Back", id="preview.close"),
+    ]
+
+    def __init__(self, attachment: Attachment) -> None:
+        super().__init__()
+        self._attachment = attachment
+        self._facts = Static(markup=False, id="preview-facts")
+        self._preview = Preview(attachment.path)
+
+    def compose(self) -> ComposeResult:
+        """The picture, and below it what it costs."""
+        with Vertical() as card:
+            card.border_title = Content(self._attachment.name)
+            yield self._preview
+            yield BudgetSelector()
+            yield self._facts
+            yield Static(KEYS, id="preview-keys")
+
+    def on_mount(self) -> None:
+        """Show the budget."""
+        self.query_one(BudgetSelector).value = self._attachment.image_tokens
+        self.watch(self._preview, "failure", self._show_facts)
+
+    def action_step(self, by: int) -> None:
+        """Another budget."""
+        self.query_one(BudgetSelector).step(by)
+
+    def action_close(self) -> None:
+        """Back to the row."""
+        self.dismiss(self._attachment.image_tokens)
+
+    def on_budget_selector_changed(self, message: BudgetSelector.Changed) -> None:
+        """The cost follows."""
+        message.stop()
+        self._attachment = self._attachment.with_budget(message.value)
+        self._show_facts()
+
+    def _show_facts(self) -> None:
+        held = self._attachment
+        if self._preview.failure:
+            self._facts.update(Content.styled(self._preview.failure, "$error"))
+            return
+        size = figures.pixels(held.width, held.height) if held.width else ""
+        facts = " · ".join(filter(None, (size, held.summary())))
+        advice = f" · {held.advice()}" if held.advice() else ""
+        self._facts.update(Content.assemble(facts, (advice, QUIET)))

@@ -1,0 +1,104 @@
+"""A list above the prompt of what could be meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual import events
+from textual.content import Content
+from textual.geometry import Size
+from textual.message import Message
+from textual.widget import Widget
+
+from tui.completion import Suggestion
+from tui.theme import QUIET
+
+MOST_LINES = 8
+
+
+class Suggestions(Widget):
+    """A few lines over the transcript, one of them chosen; there only while there is a choice.
+
+    The prompt keeps the focus: it passes on the keys.
+    """
+
+    DEFAULT_CSS = """
+    Suggestions {
+        overlay: screen;
+        constrain: inside inside;
+        display: none;
+        width: 100%;
+        max-width: 84;
+        height: auto;
+        margin: 0 1;
+        padding: 0 1;
+        background: $surface;
+        border-left: outer $primary 60%;
+    }
+    """
+
+    class Taken(Message):
+        """A line was clicked."""
+
+        def __init__(self, suggestion: Suggestion) -> None:
+            super().__init__()
+            self.suggestion = suggestion
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._items: Sequence[Suggestion] = ()
+        self._chosen = 0
+        self._top = 0
+
+    @property
+    def chosen(self) -> Suggestion | None:
+        """What is chosen; None if there is nothing to choose from."""
+        return self._items[self._chosen] if self._items else None
+
+    def offer(self, items: Sequence[Suggestion]) -> None:
+        """Show these, the first chosen; nothing if there are none."""
+        if list(items) != list(self._items):
+            self._items, self._chosen, self._top = tuple(items), 0, 0
+        self.display = bool(items)
+        # It stands before the prompt: up by its own height, it covers what is above instead.
+        self.styles.offset = (0, -self._height)
+        self.refresh(layout=True)
+
+    def move(self, by: int) -> None:
+        """Choose another, round the ends."""
+        if not self._items:
+            return
+        self._chosen = (self._chosen + by) % len(self._items)
+        self._top = min(max(self._top, self._chosen - self._height + 1), self._chosen)
+        self.refresh()
+
+    def render(self) -> Content:
+        """The lines."""
+        shown = range(self._top, self._top + self._height)
+        return Content("\n").join(map(self._line, shown))
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """A line each."""
+        return self._height
+
+    def on_click(self, event: events.Click) -> None:
+        """A click takes."""
+        event.stop()
+        line = self._top + event.get_content_offset_capture(self).y
+        if line < len(self._items):
+            self.post_message(self.Taken(self._items[line]))
+
+    @property
+    def _height(self) -> int:
+        return min(MOST_LINES, len(self._items), max(2, self.app.size.height // 3))
+
+    def _line(self, index: int) -> Content:
+        item, width = self._items[index], self.content_size.width
+        name = Content(item.label).truncate(
+            max(8, min(34, width * 2 // 3)), ellipsis=True, pad=True
+        )
+        name = name.stylize("bold $primary" if index == self._chosen else "")
+        line = Content.assemble(name, " ", (item.detail, QUIET)).truncate(
+            width, ellipsis=True, pad=True
+        )
+        return line.stylize("on $panel") if index == self._chosen else line
