@@ -37,6 +37,8 @@ class ModelReady:
         is_demo: whether it is the bundled demonstration model.
         memory_bytes: that MLX holds once it is loaded.
         limit_bytes: that all of it may take on this machine; 0 if there is no plan.
+        temperature, top_p, top_k: the checkpoint's own; temperature 0 takes the likeliest token,
+            top_p 1 and top_k 0 leave nothing out.
     """
 
     name: str
@@ -48,6 +50,9 @@ class ModelReady:
     is_demo: bool = False
     memory_bytes: int = 0
     limit_bytes: int = 0
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
 
 
 @dataclass(frozen=True, slots=True)

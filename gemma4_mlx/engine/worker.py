@@ -155,6 +155,7 @@ class Engine:
         lock.take(self._model, folder)
         model, processor = backend.load(folder, on_progress=self._on_progress)
         session = backend.new_session(model, processor)
+        sampling = backend.sampling(model)
         self._tell(
             ModelReady(
                 name=self._model,
@@ -166,6 +167,9 @@ class Engine:
                 is_demo=self._model == DEMO_MODEL,
                 memory_bytes=backend.memory_bytes(),
                 limit_bytes=model.plan.limit_bytes if model.plan else 0,
+                temperature=sampling.temperature,
+                top_p=sampling.top_p,
+                top_k=sampling.top_k,
             )
         )
         return session
@@ -260,6 +264,7 @@ class _Backend(NamedTuple):
     load: Callable[..., Any]
     new_session: Callable[..., Any]
     memory_bytes: Callable[[], int]
+    sampling: Callable[[Any], Any]
 
 
 def _backend() -> _Backend:
@@ -267,9 +272,13 @@ def _backend() -> _Backend:
     import mlx.core as mx
 
     from gemma4_mlx.loading import find_checkpoint, load
+    from gemma4_mlx.sampling import SamplingParams
     from gemma4_mlx.session import Session
 
-    return _Backend(find_checkpoint, load, Session, mx.get_active_memory)
+    def sampling(model: Any) -> SamplingParams:
+        return SamplingParams.from_generation_config(model.generation_config)
+
+    return _Backend(find_checkpoint, load, Session, mx.get_active_memory, sampling)
 
 
 def _end_streams() -> None:

@@ -33,7 +33,8 @@ class Toy:
         self.load_error = None
         self.events = Queue()
         own_session = lambda model, processor: self  # noqa: E731
-        backend = worker._Backend(self.find, self.load, own_session, lambda: 5)
+        sampling = lambda model: SimpleNamespace(temperature=0.5, top_p=0.9, top_k=7)  # noqa: E731
+        backend = worker._Backend(self.find, self.load, own_session, lambda: 5, sampling)
         monkeypatch.setattr(worker, "_backend", lambda: backend)
         self.engine = Engine("toy")
 
@@ -90,10 +91,11 @@ def toy(monkeypatch):
 
 def test_loading_tells_progress_then_the_model(toy):
     toy.start()
+    ready = ModelReady("toy", True, False, 70, 128, weights_bytes=2, memory_bytes=5, limit_bytes=9)
     assert [toy.next() for _ in range(3)] == [
         LoadProgress(1, 2),
         LoadProgress(2, 2),
-        ModelReady("toy", True, False, 70, 128, weights_bytes=2, memory_bytes=5, limit_bytes=9),
+        replace(ready, temperature=0.5, top_p=0.9, top_k=7),
     ]
 
 
