@@ -34,7 +34,7 @@ check: $(TOOLS) ## lint, format, types and the floors of the house
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
-bench: $(READY) ## time the start, the first token and the decoding
+bench: $(READY) ## time starts and speeds, beside mlx-lm and mlx-vlm after make oracle
 	@$(BIN)/python -m tests.bench
 
 bench-convert: $(READY) ## the bundled model through every recipe: size, divergence, scores

@@ -1,4 +1,7 @@
-"""Measure starts and speeds: `python -m tests.bench [--runs N] [--model NAME]`."""
+"""Measure starts and speeds: `python -m tests.bench [--runs N] [--model NAME]`.
+
+Where `make oracle` installed mlx-lm and mlx-vlm, they are measured beside this project, too.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,12 @@ import json
 import os
 import platform
 import sys
+import tempfile
 from collections import defaultdict
+from pathlib import Path
+from typing import Any
 
+from tests.bench import side_by_side
 from tests.bench.processes import Figure, Run, gemma4, python, repeat
 
 QUESTION = "Who are you?"
@@ -64,11 +71,25 @@ def measure_speeds(model: str, count: int) -> list[Figure]:
     return figures
 
 
+def beside_others(python: str, rounds: int) -> dict[str, Any] | None:
+    """Figure -> program -> values, if the others are installed; prints a table of them."""
+    if not Path(python).exists():
+        print("\nmlx-lm and mlx-vlm are measured beside this project after: make oracle\n")
+        return None
+    with tempfile.TemporaryDirectory() as work:
+        figures = side_by_side.measure(python, rounds, Path(work))
+    print()
+    side_by_side.print_table(figures)
+    print()
+    return {name: dict(values) for name, values in figures.items()}
+
+
 def main() -> None:
-    """Print the table and the JSON document; the exit code tells whether the limit held."""
+    """Print the tables and the JSON document; the exit code tells whether the limit held."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="of each command, after one to warm up")
     parser.add_argument("--model", default="pocket", help="a name or folder that gemma4 takes")
+    parser.add_argument("--python", default=str(side_by_side.ORACLE), help="with the others in it")
     options = parser.parse_args()
     print(f"{'':<38}{'min':>9}{'median':>9}{'max':>9}")
     figures = []
@@ -85,6 +106,7 @@ def main() -> None:
         "first_token_limit_s": FIRST_TOKEN_LIMIT_S,
         "within_limit": within,
         "figures": [figure.as_json() for figure in figures],
+        "beside_others": beside_others(options.python, rounds=3),
     }
     print(json.dumps(document))
     sys.exit(0 if within else 1)
