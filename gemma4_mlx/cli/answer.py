@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from gemma4_mlx.cli.attachments import in_frames
 from gemma4_mlx.cli.notes import Notes
 from gemma4_mlx.events import (
     Event,
@@ -55,6 +56,8 @@ class Answer:
                 case MediaReceipt():
                     self._media.append(event)
                     self._notes.aside(f"{_in_words(event)}\n")
+                    if event.left_out:
+                        self._notes.always(_left_out(event))
                 case PromptProgress(done, total):
                     self._notes.status(f"reading {done} of {total} tokens" if done < total else "")
                 case ThoughtDelta(text):
@@ -123,7 +126,13 @@ def _in_words(receipt: MediaReceipt) -> str:
     if receipt.kind == "audio":
         start = f" from {receipt.start_s:.1f} s on" if receipt.start_s else ""
         return f"{receipt.name}: {receipt.seconds:.1f} s{start}, {receipt.tokens} tokens"
+    size = f"{receipt.width}x{receipt.height}"
+    if receipt.kind == "video":
+        frames = in_frames(receipt.frames, receipt.seconds)
+        size = f"{receipt.seconds:.1f} s, {frames}, {size}"
     seen = f"{receipt.seen_width}x{receipt.seen_height}"
-    return (
-        f"{receipt.name}: {receipt.width}x{receipt.height}, seen at {seen}, {receipt.tokens} tokens"
-    )
+    return f"{receipt.name}: {size}, seen at {seen}, {receipt.tokens} tokens"
+
+
+def _left_out(receipt: MediaReceipt) -> str:
+    return f"note: {receipt.name}: without its {receipt.left_out}, for this model does not hear"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gemma4_mlx.cli.answer import Answer
-from gemma4_mlx.cli.attachments import attachment, clip_length, picture_size
+from gemma4_mlx.cli.attachments import attachment, check
 from gemma4_mlx.cli.commands import INTERRUPTED
 from gemma4_mlx.cli.notes import Notes
 from gemma4_mlx.cli.options import conversation_options
@@ -19,7 +19,7 @@ from gemma4_mlx.config import DEMO_MODEL
 from gemma4_mlx.engine_lock import EngineLock
 from gemma4_mlx.errors import AttachmentError, UsageError
 from gemma4_mlx.events import Finished
-from gemma4_mlx.messages import AudioPart, ImagePart
+from gemma4_mlx.messages import AudioPart, MediaPart
 
 if TYPE_CHECKING:
     from gemma4_mlx.model import Gemma4
@@ -82,7 +82,7 @@ def _stdin() -> str:
         ) from None
 
 
-def _checked(paths: Sequence[Path]) -> list[ImagePart | AudioPart]:
+def _checked(paths: Sequence[Path]) -> list[MediaPart]:
     """The attachments; one that cannot be used must not cost the loading of a model.
 
     Raises:
@@ -90,7 +90,7 @@ def _checked(paths: Sequence[Path]) -> list[ImagePart | AudioPart]:
     """
     parts = [attachment(path) for path in paths]
     for part in parts:
-        picture_size(part) if isinstance(part, ImagePart) else clip_length(part)
+        check(part)
     return parts
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from gemma4_mlx.errors import AttachmentError
-from gemma4_mlx.messages import AudioPart, ImagePart
+from gemma4_mlx.messages import AudioPart, ImagePart, MediaPart, VideoPart
 
 _SOUND_TAGS = (b"fLaC", b"OggS", b"ID3", b"caff", b".snd")
 _CHUNKED_SOUND = {(b"RIFF", b"WAVE"), (b"FORM", b"AIFF"), (b"FORM", b"AIFC")}
 
 
-def attachment(path: Path) -> ImagePart | AudioPart:
-    """A file as a clip if it begins like one, else as a picture.
+def attachment(path: Path) -> MediaPart:
+    """A file as a clip or video if it begins like one, else as a picture.
 
     Raises:
         AttachmentError: it cannot be read.
@@ -28,8 +28,32 @@ def attachment(path: Path) -> ImagePart | AudioPart:
     except OSError as error:
         hint = "check its permissions"
         raise AttachmentError(f"{path} cannot be read: {error.strerror}", hint) from None
-    part = AudioPart if is_sound(start) else ImagePart
-    return part(path, name=path.name)
+    if is_sound(start):
+        return AudioPart(path, name=path.name)
+    from gemma4_mlx.processing.container import is_container
+
+    if is_container(path):
+        from gemma4_mlx.processing.video_file import has_pictures
+
+        part = VideoPart if has_pictures(path, name=path.name) else AudioPart
+        return part(path, name=path.name)
+    return ImagePart(path, name=path.name)
+
+
+def check(part: MediaPart) -> None:
+    """See whether a file can be used, from its header.
+
+    Raises:
+        AttachmentError: it cannot.
+    """
+    if isinstance(part, ImagePart):
+        picture_size(part)
+    elif isinstance(part, AudioPart):
+        clip_length(part)
+    else:
+        from gemma4_mlx.processing import video_cost
+
+        video_cost(part)
 
 
 def is_sound(start: bytes) -> bool:
@@ -60,3 +84,10 @@ def clip_length(part: AudioPart) -> tuple[int, int]:
     from gemma4_mlx.processing.audio_file import read_audio_length
 
     return read_audio_length(part)
+
+
+def in_frames(frames: int, seconds: float) -> str:
+    """How a video is sampled, in words."""
+    if frames == 1:
+        return "1 frame"
+    return f"{frames} frames, one every {seconds / frames:.{1 if seconds >= frames else 2}f} s"

@@ -1,4 +1,4 @@
-"""`gemma4 cost`: what pictures and clips would take of the context."""
+"""`gemma4 cost`: what pictures, clips and videos would take of the context."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pathlib import Path
 
 import click
 
-from gemma4_mlx.cli.attachments import attachment, picture_size
+from gemma4_mlx.cli.attachments import attachment, in_frames, picture_size
 from gemma4_mlx.cli.options import image_tokens_option
-from gemma4_mlx.messages import AudioPart, ImagePart, ImageTokens
+from gemma4_mlx.messages import AudioPart, ImageTokens, MediaPart, VideoPart
 
 PUBLISHED_BUDGET = 280
 """What a picture may cost in the published checkpoints."""
 
 
-@click.command(short_help="Tell what pictures and clips would cost.")
+@click.command(short_help="Tell what pictures, clips and videos would cost.")
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
 )
@@ -23,17 +23,20 @@ PUBLISHED_BUDGET = 280
 def cost(files: Sequence[Path], image_tokens: ImageTokens | None) -> None:
     """Tell how many tokens each FILE would take. No model is loaded.
 
-    Pictures get the budget of the published checkpoints, 280, unless told otherwise.
+    Pictures get the budget of the published checkpoints, 280, unless told otherwise; frames of
+    videos get 70. The sound of a video costs only where the model hears.
     """
     for path in files:
         tokens, seen = _cost(attachment(path), image_tokens or PUBLISHED_BUDGET)
         click.echo(f"{tokens:>5} tokens  {path}  {seen}")
 
 
-def _cost(part: ImagePart | AudioPart, image_tokens: ImageTokens) -> tuple[int, str]:
+def _cost(part: MediaPart, image_tokens: ImageTokens) -> tuple[int, str]:
     """Soft tokens, and in words what the model would get."""
     from gemma4_mlx.processing import clip_cost, image_cost
 
+    if isinstance(part, VideoPart):
+        return _video_cost(part)
     if isinstance(part, AudioPart):
         clip = clip_cost(part)
         parts = f", heard in {clip.parts} parts" if clip.parts > 1 else ""
@@ -41,3 +44,17 @@ def _cost(part: ImagePart | AudioPart, image_tokens: ImageTokens) -> tuple[int, 
     width, height = picture_size(part)
     cost = image_cost(width, height, image_tokens)
     return cost.tokens, f"{width}x{height}, seen at {cost.seen_width}x{cost.seen_height}"
+
+
+def _video_cost(part: VideoPart) -> tuple[int, str]:
+    from gemma4_mlx.processing import clip_cost, video_cost
+
+    cost = video_cost(part)
+    words = (
+        f"{cost.seconds:.1f} s, {in_frames(cost.frames, cost.seconds)}, "
+        f"{cost.width}x{cost.height}, seen at {cost.seen_width}x{cost.seen_height}"
+    )
+    if not cost.has_sound:
+        return cost.tokens, f"{words}, no sound"
+    sound = clip_cost(AudioPart(part.source, name=part.name)).tokens
+    return cost.tokens + sound, f"{words}, {sound} of them for the sound"

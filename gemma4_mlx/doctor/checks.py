@@ -45,7 +45,7 @@ CHECKS = (
     Check("media", "pictures", media.pictures),
     Check("media", "heic", media.heic),
     Check("media", "clips", media.clips),
-    Check("media", "m4a", media.m4a),
+    Check("media", "video", media.video),
     Check("media", "microphone", media.microphone),
     Check("models", "hub", network.hub),
     Check("models", "disk", network.disk),

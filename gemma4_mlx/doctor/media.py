@@ -1,17 +1,12 @@
-"""What can be read of pictures and clips."""
+"""What can be read of pictures, clips and videos."""
 
 from __future__ import annotations
 
-import shutil
 from importlib import import_module
 from importlib.metadata import version
 
 from gemma4_mlx.doctor.finding import Finding
 
-_CONVERTERS = {
-    "afconvert": "afconvert -f WAVE -d LEI16@16000 -c 1 clip.m4a clip.wav",
-    "ffmpeg": "ffmpeg -i clip.m4a -ac 1 -ar 16000 clip.wav",
-}
 _AGAIN = "reinstall {name}: pip install --force-reinstall {name}"
 
 
@@ -61,13 +56,16 @@ def clips() -> Finding:
     return Finding("clips", "ok", ", ".join(able), data=data)
 
 
-def m4a() -> Finding:
-    """Clips as phones record them, which have to be converted."""
-    present = {name: bool(shutil.which(name)) for name in _CONVERTERS}
-    data = {"converters": present}
-    way = next((_CONVERTERS[name] for name, is_there in present.items() if is_there), "")
-    text = "m4a clips, as phones record them, have to be converted"
-    return Finding("m4a", "info", text, way or "install ffmpeg to convert them", data)
+def video() -> Finding:
+    """Videos, and clips as phones record them."""
+    try:
+        import_module("av")
+    except (ImportError, OSError):
+        text = "videos, and M4A clips, as phones record them, cannot be read"
+        return Finding("video", "info", text, 'pip install "gemma4-mlx[video]"', {"av": False})
+    number = version("av")
+    data = {"av": True, "version": number}
+    return Finding("video", "ok", f"videos and M4A clips, by PyAV {number}", data=data)
 
 
 def microphone() -> Finding:

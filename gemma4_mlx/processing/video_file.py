@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image
@@ -69,33 +70,30 @@ class VideoHeader:
         return self.frames / self.frame_rate
 
 
-def read_video_header(path: FileState, name: str) -> VideoHeader:
+def has_pictures(path: Path, name: str) -> bool:
+    """Whether a file with tracks is a video, and not a clip in disguise.
+
+    Raises:
+        AttachmentError: it cannot be read.
+    """
+    with open_container(path, name) as container:
+        return bool(_picture_tracks(container)) or not container.streams.audio
+
+
+@lru_cache(maxsize=64)  # a conversation is prepared again with each turn
+def read_video_header(file: FileState, name: str) -> VideoHeader:
     """What a file is; its first frame alone is decoded.
 
     Raises:
         AttachmentError: it cannot be read, has no pictures, is cut off or too long.
     """
-    return _read_header(path, name)
-
-
-@lru_cache(maxsize=64)  # a conversation is read again with each turn
-def _read_header(file: FileState, name: str) -> VideoHeader:
     with open_container(file.path, name) as container:
         stream = _picture_track(container, name)
-        rate = _rate(stream)
-        seconds = duration_s(container, stream)
+        rate, seconds = _rate(stream), duration_s(container, stream)
         frames = round(seconds * rate) if seconds else stream.frames
         _check_length(float(frames / rate), name)
         check_whole(file.path, name)
-        first = next(container.decode(stream), None)
-        if first is None:
-            raise AttachmentError(f"{name} has no frame that can be decoded", "attach another copy")
-        sideways = _turn(first) in (90, 270)
-        width, height = (first.height, first.width) if sideways else (first.width, first.height)
-        if width * height > MAX_PIXELS:
-            raise AttachmentError(
-                f"{name} is too large: {width} x {height} pixels", "scale it down first"
-            )
+        width, height = _size(next(container.decode(stream), None), name)
         has_sound = container.streams.best("audio") is not None
         return VideoHeader(max(1, frames), float(rate), width, height, has_sound)
 
@@ -183,7 +181,7 @@ class _Reel:
 
 def _picture_track(container: InputContainer, name: str) -> VideoStream:
     """The track of moving pictures; the cover of a piece of music is none."""
-    tracks = [track for track in container.streams.video if not track.disposition & _COVER]
+    tracks = _picture_tracks(container)
     if not tracks:
         raise AttachmentError(
             f"{name} has no pictures, only sound"
@@ -192,6 +190,22 @@ def _picture_track(container: InputContainer, name: str) -> VideoStream:
             "attach it as a clip" if container.streams.audio else "attach another file",
         )
     return tracks[0]
+
+
+def _picture_tracks(container: InputContainer) -> list[VideoStream]:
+    return [track for track in container.streams.video if not track.disposition & _COVER]
+
+
+def _size(frame: VideoFrame | None, name: str) -> tuple[int, int]:
+    """Upright width and height of a frame."""
+    if frame is None:
+        raise AttachmentError(f"{name} has no frame that can be decoded", "attach another copy")
+    width, height = frame.width, frame.height
+    if width * height > MAX_PIXELS:
+        raise AttachmentError(
+            f"{name} is too large: {width} x {height} pixels", "scale it down first"
+        )
+    return (height, width) if _turn(frame) in (90, 270) else (width, height)
 
 
 def _check_length(duration_s: float, name: str) -> None:

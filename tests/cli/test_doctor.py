@@ -30,7 +30,7 @@ TOPICS = [
     *("chip", "memory", "system", "python"),
     *("mlx", "limits", "float32", "bfloat16", "packed", "bandwidth"),
     *("terminal", "colours", "letters", "previews"),
-    *("pictures", "heic", "clips", "m4a", "microphone"),
+    *("pictures", "heic", "clips", "video", "microphone"),
     *("hub", "disk", "engine"),
 ]
 """What programs look for in the JSON; a name that is gone breaks them."""

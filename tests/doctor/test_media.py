@@ -32,19 +32,17 @@ def test_a_library_that_cannot_be_loaded_is_an_error(monkeypatch, module, check)
     assert getattr(media, check)().level == "error"
 
 
-def test_heic(monkeypatch):
+@pytest.mark.parametrize(
+    ("check", "module", "text"),
+    [
+        (media.heic, "pi_heif", "HEIC, by pi-heif 1.1.0"),
+        (media.video, "av", "videos and M4A clips, by PyAV 1.1.0"),
+    ],
+)
+def test_extras_are_told_or_how_to_get_them(monkeypatch, check, module, text):
     monkeypatch.setattr(media, "version", lambda name: "1.1.0")
     monkeypatch.setattr(media, "import_module", lambda name: None)
-    assert media.heic().text == "HEIC, by pi-heif 1.1.0"
+    assert check().text == text
     monkeypatch.setattr(media, "import_module", import_module)
-    monkeypatch.setitem(sys.modules, "pi_heif", None)
-    assert "gemma4-mlx[heic]" in media.heic().cure
-
-
-@pytest.mark.parametrize(
-    ("there", "cure"),
-    [("afconvert", "afconvert -f WAVE"), ("ffmpeg", "ffmpeg -i"), ("", "install")],
-)
-def test_m4a_is_converted_with_what_is_there(monkeypatch, there, cure):
-    monkeypatch.setattr(media.shutil, "which", lambda name: name if name == there else None)
-    assert media.m4a().cure.startswith(cure)
+    monkeypatch.setitem(sys.modules, module, None)
+    assert f"gemma4-mlx[{check.__name__}]" in check().cure
