@@ -116,13 +116,20 @@ class Attachment:
         cost = self._image_cost()
         return f"sees {figures.pixels(cost.seen_width, cost.seen_height)}" if cost else ""
 
-    def advice(self) -> str:
-        """What another budget would do better; nothing if this one is fine."""
+    def loss(self) -> str:
+        """What would be lost at this budget, and which one would do; nothing if all is well."""
+        cost = self._image_cost()
+        if cost is None or not self.has_text or cost.image_tokens == IMAGE_TOKEN_BUDGETS[-1]:
+            return ""
+        if cost.seen_width >= READABLE_SCALE * self.width:
+            return ""
+        return f"small text? try {self._readable_budget()}"
+
+    def waste(self) -> str:
+        """Which smaller budget would do as well; nothing if none would."""
         cost = self._image_cost()
         if cost is None:
             return ""
-        if self.has_text and cost.seen_width < READABLE_SCALE * self.width:
-            return f"small text? try {self._readable_budget()}" if self._can_grow(cost) else ""
         enough = self._cost_at("auto").image_tokens
         return f"enlarged; {enough} would do" if enough < cost.image_tokens else ""
 
@@ -148,9 +155,6 @@ class Attachment:
         from gemma4_mlx.processing import image_cost
 
         return image_cost(self.width, self.height, budget)
-
-    def _can_grow(self, cost: ImageCost) -> bool:
-        return cost.image_tokens < IMAGE_TOKEN_BUDGETS[-1]
 
     def _readable_budget(self) -> int:
         for budget in IMAGE_TOKEN_BUDGETS:

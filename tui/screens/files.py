@@ -40,6 +40,7 @@ class FilesScreen(ModalScreen[list[Path]]):
     FilesScreen { align: center middle; }
     FilesScreen > Vertical {
         width: 96%; height: 92%; padding: 0 1; background: $surface; border: round $panel;
+        border-title-color: $foreground; border-subtitle-color: $success;
     }
     FilesScreen FileList { width: 1fr; height: 1fr; }
     #files-look { width: 1fr; max-width: 48; padding: 0 0 0 1; }

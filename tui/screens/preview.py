@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Vertical
+from textual.containers import Center, Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
@@ -30,10 +30,10 @@ class PreviewScreen(ModalScreen[ImageTokens | None]):
     PreviewScreen { align: center middle; }
     PreviewScreen > Vertical {
         width: 92%; height: 92%; padding: 0 1; background: $surface; border: round $panel;
+        border-title-color: $foreground;
     }
     #preview-facts, #preview-keys { height: 1; text-align: center; width: 100%; }
     #preview-keys { color: $text-disabled; }
-    PreviewScreen BudgetSelector { width: 100%; content-align: center middle; }
     """
     BINDINGS = [
         Binding("left", "step(-1)", "Fewer tokens", id="preview.less"),
@@ -52,7 +52,8 @@ class PreviewScreen(ModalScreen[ImageTokens | None]):
         with Vertical() as card:
             card.border_title = Content(self._attachment.name)
             yield self._preview
-            yield BudgetSelector()
+            with Center():
+                yield BudgetSelector()
             yield self._facts
             yield Static(KEYS, id="preview-keys")
 
@@ -82,5 +83,5 @@ class PreviewScreen(ModalScreen[ImageTokens | None]):
             return
         size = figures.pixels(held.width, held.height) if held.width else ""
         facts = " · ".join(filter(None, (size, held.summary())))
-        advice = f" · {held.advice()}" if held.advice() else ""
-        self._facts.update(Content.assemble(facts, (advice, QUIET)))
+        advice = held.loss() or held.waste()
+        self._facts.update(Content.assemble(facts, (f" · {advice}" if advice else "", QUIET)))

@@ -228,9 +228,10 @@ class AttachmentRow(Vertical, can_focus=True):
         waiting = "reading…" if self.is_reading else "…"
         self.query_one(".row-cost", Static).update(waiting if cost is None else f"{cost} tok")
         self.query_one(".row-seen", Static).update(held.seen())
-        advice = held.advice()
-        self.set_class(bool(advice), "-advised")
-        self.query_one(".row-advice", Static).update(advice)
+        loss, waste = held.loss(), held.waste()
+        self.set_class(bool(loss), "-loses")
+        self.set_class(bool(waste), "-wastes")
+        self.query_one(".row-advice", Static).update(loss or waste)
         if error is not None:
             hint = (f"\n{error.hint}", QUIET)
             self.query_one(".row-error", Static).update(Content.assemble(error.message, hint))

@@ -31,11 +31,11 @@ from tui.widgets.prompt import LONGEST_PASTE, Prompt
 from tui.widgets.prompt_box import PromptBox
 from tui.widgets.recorder import Recorder
 
-PLACEHOLDER = "Ask something. Drop a file here, @ or ctrl+f finds one, / lists commands."
+PLACEHOLDER = "Ask, drop a file, @ finds one, / lists commands"
 PROMPT_KEYS = "enter send · ctrl+j new line · @ file · ctrl+r record · /help"
 PROMPT_KEYS_WITH_ROWS = "enter send · ↑ attachments · @ file · /help"
 ANSWERING_KEYS = "esc stop · page up, page down scroll"
-IMAGE_ROW_KEYS = "←→ budget · = all · space preview · del remove · ↓ back"
+IMAGE_ROW_KEYS = "←→ budget · = all · space look · del remove · ↓ back"
 ROW_KEYS = "space play · del remove · ↓ back"
 SUGGESTION_KEYS = "↑↓ choose · tab complete · enter take · esc close"
 
