@@ -159,12 +159,21 @@ class Conversation:
     def messages(self) -> tuple[ChatForm, ...]:
         """The branch in the chat form, for the model; an open question is its end."""
         said: list[ChatForm] = []
-        for question, answer in self._told():
+        for question, answer in self.told():
             said.append(question.message())
             if answer.state != "writing":
                 said.append(answer.message())
         system = [{"role": "system", "content": self.system}] if self.system else []
         return (*system, *said)
+
+    def told(self) -> list[tuple[Entry, Entry]]:
+        """Questions and answers that the model is told of."""
+        branch = self.branch()
+        return [
+            (question, answer)
+            for question, answer in pairwise(branch)
+            if question.role == "user" and not question.left_out and _counts(answer)
+        ]
 
     # What is said
 
@@ -237,7 +246,7 @@ class Conversation:
         Returns:
             That question; None if there is only one left.
         """
-        told = [question for question, _ in self._told()]
+        told = [question for question, _ in self.told()]
         if len(told) < 2:
             return None
         told[0].left_out = True
@@ -321,20 +330,11 @@ class Conversation:
         else:
             self._head = self._tip(versions[-1]).id if versions else entry.parent
 
-    def _told(self) -> list[tuple[Entry, Entry]]:
-        """Questions and answers that the model is told of."""
-        branch = self.branch()
-        return [
-            (question, answer)
-            for question, answer in pairwise(branch)
-            if question.role == "user" and not question.left_out and _counts(answer)
-        ]
-
     def _receive(self, receipt: MediaReceipt) -> Entry | None:
         """Receipts come for the media of the whole branch, in order, in every turn."""
         sent = [
             (question, place)
-            for question, _ in self._told()
+            for question, _ in self.told()
             for place in range(len(question.attachments))
         ]
         for index, (question, place) in list(enumerate(sent))[self._reading :]:

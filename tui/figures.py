@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
 from typing import TYPE_CHECKING
 
 from gemma4_mlx.events import Finished, LoadProgress, MediaReceipt, PromptProgress

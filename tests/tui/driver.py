@@ -19,6 +19,7 @@ from tui.options import ChatOptions
 from tui.widgets.attachment_list import AttachmentList
 from tui.widgets.prompt import Prompt
 from tui.widgets.streamed_markdown import StreamedMarkdown
+from tui.widgets.thoughts import Thoughts
 
 FINISHED = Finished("stop", Usage(281, 0, 9), Timings(0.0, 0.24, 800.0, 118.0))
 ANSWER = (TextDelta("A red star "), TextDelta("and a blue circle."), FINISHED)
@@ -60,8 +61,10 @@ class Chat:
         for _ in range(2):
             await self.pilot.pause()
             await self.app.workers.wait_for_complete()
-            for markdown in self.app.screen.query(StreamedMarkdown):
+            for markdown in self.app.chat.query(StreamedMarkdown):
                 await markdown.flush()
+            for thoughts in self.app.chat.query(Thoughts):
+                thoughts.flush()
             await self.pilot.pause()
 
     async def press(self, *keys: str) -> None:
@@ -93,6 +96,7 @@ async def chatting(
     engine: FakeEngine | None = None, *, size: tuple[int, int] = (80, 24), **options
 ) -> AsyncIterator[Chat]:
     engine = engine or FakeEngine()
+    options.setdefault("keep_chats", False)
     async with ChatApp(engine, ChatOptions(**options)).run_test(size=size) as pilot:
         chat = Chat(pilot, engine)
         await chat.settle()

@@ -1,8 +1,10 @@
-"""The one screen: a conversation, what is typed, and what the engine tells."""
+"""The chat: a conversation, what is typed, and what the engine tells."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import replace
+from inspect import isawaitable
 
 from textual import events
 from textual.app import ComposeResult
@@ -10,32 +12,31 @@ from textual.binding import Binding
 from textual.message import Message
 
 from gemma4_mlx.engine import EngineLike, TurnRequest
-from gemma4_mlx.errors import UsageError
-from gemma4_mlx.events import (
-    Event,
-    Failed,
-    Finished,
-    LoadProgress,
-    MediaReceipt,
-    ModelReady,
-    PromptProgress,
-    TextDelta,
-    ThoughtDelta,
-    ToolCall,
-)
-from tui import figures
+from gemma4_mlx.errors import Gemma4Error
+from gemma4_mlx.events import EngineLost, Event, Failed, Finished, LoadProgress, ModelReady
+from tui import cards, figures
 from tui.attachment import Attachment
+from tui.chat_commands import ChatCommands
 from tui.commands import Command, find_command, parse_command
+from tui.context import ContextUse, used_tokens
 from tui.conversation import Conversation, Draft
+from tui.copying import copy_text
+from tui.entry import ChatForm
+from tui.kept_chats import KeptChats
+from tui.making_room import MakingRoom
 from tui.options import ChatOptions
+from tui.printable import printable_line
 from tui.screens.attaching import AttachingScreen
-from tui.widgets.answer_turn import AnswerTurn
+from tui.turn_wishes import TurnWishes
+from tui.turns import Turns
+from tui.widgets.code_block import CodeBlock
 from tui.widgets.composer import Composer
+from tui.widgets.new_text_pill import NewTextPill
 from tui.widgets.notice import Notice
-from tui.widgets.sent_attachment import SentAttachment
+from tui.widgets.offer_card import OfferCard
 from tui.widgets.title_bar import TitleBar
 from tui.widgets.transcript import Transcript
-from tui.widgets.user_turn import UserTurn
+from tui.widgets.turn import Turn
 from tui.widgets.welcome import Welcome
 
 
@@ -47,44 +48,43 @@ class EngineTold(Message):
         self.event = event
 
 
-class Exchange:
-    """A question and its answer on the screen.
-
-    Args:
-        draft: the question.
-        phase: what the answer says while it waits.
-    """
-
-    def __init__(self, draft: Draft, phase: str) -> None:
-        self.user = UserTurn(draft)
-        self.answer = AnswerTurn(phase)
-
-
 class ChatScreen(AttachingScreen):
     """The chat.
 
     Args:
         engine: answers; is started when the first frame is on the screen.
         options: what the chat was started with.
+
+    Attributes:
+        model: what answers; None while nothing is loaded.
+        load_failure: why nothing could be loaded, if so.
+        kept: the chats on the disk.
+        turns: the flow of questions and answers.
+        room: in the model's context.
     """
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (72, "-normal")]
     BINDINGS = [
-        Binding("escape", "stop", "Stop", id="chat.stop"),
-        Binding("ctrl+t", "toggle_thinking", "Thinking", id="chat.thinking"),
+        Binding("escape", "stop", "Stop; else back to the prompt", id="chat.stop"),
+        Binding("ctrl+t", "toggle_thinking", "Thinking on or off", id="chat.thinking"),
+        Binding("alt+up", "walk(-1)", "To the turn or code before", id="chat.before"),
+        Binding("alt+down", "walk(1)", "To the turn or code after", id="chat.after"),
+        Binding("ctrl+end", "to_end", "To the end", id="chat.end"),
+        Binding("end", "to_end", "To the end", priority=True, show=False, id="chat.bare_end"),
     ]
 
     def __init__(self, engine: EngineLike, options: ChatOptions) -> None:
         super().__init__()
         self._engine = engine
         self._options = options
-        self._conversation = Conversation(options.system)
-        self._sent: list[SentAttachment] = []
-        self._receipts = 0
-        self._exchange: Exchange | None = None
-        self._abandoned = 0
-        self._model: ModelReady | None = None
-        self._load_failure: Failed | None = None
+        self._is_lost = False
+        self.model: ModelReady | None = None
+        self.load_failure: Failed | None = None
+        self.kept = KeptChats(is_kept=options.keep_chats, on_trouble=self._say_trouble)
+        self.turns = Turns(engine, self, Conversation(options.system, model=options.model))
+        self.room = MakingRoom(self)
+        self._wishes = TurnWishes(self)
+        self._commands = ChatCommands(self)
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -92,55 +92,176 @@ class ChatScreen(AttachingScreen):
         yield Transcript()
         yield Composer(self._options.image_tokens)
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         """Show what is known, then start the engine."""
-        self._title.model = self._options.model.rstrip("/").rsplit("/", 1)[-1]
-        self._title.state = "loading"
-        self._title.thinking = self._options.thinking
-        self._composer.attached.add(Attachment.of(path) for path in self._options.attachments)
+        self._show_loading(self._options.model)
+        self.title_bar.thinking = self._options.thinking
+        self.composer.attached.add(Attachment.of(path) for path in self._options.attachments)
         self.call_after_refresh(
             self._engine.start, lambda event: self.post_message(EngineTold(event))
         )
+        if self._options.continue_last:
+            self.call_after_refresh(self.continue_last)
+
+    async def on_unmount(self) -> None:
+        """Write what is not written yet."""
+        await self.kept.store.close()
+
+    # What there is
 
     @property
-    def _title(self) -> TitleBar:
+    def title_bar(self) -> TitleBar:
+        """The top line."""
         return self.query_one(TitleBar)
 
     @property
-    def _transcript(self) -> Transcript:
+    def transcript(self) -> Transcript:
+        """Where turns are shown."""
         return self.query_one(Transcript)
 
     @property
-    def _composer(self) -> Composer:
+    def composer(self) -> Composer:
+        """Where drafts come from, and go back to."""
         return self.query_one(Composer)
+
+    @property
+    def conversation(self) -> Conversation:
+        """What is shown and told."""
+        return self.turns.conversation
 
     @property
     def is_answering(self) -> bool:
         """Whether an answer is waited for or being written."""
-        return self._exchange is not None
+        return self.turns.is_answering
 
     @property
-    def load_failure(self) -> Failed | None:
-        """Why the model could not be loaded, if so."""
-        return self._load_failure
+    def phase(self) -> str:
+        """What a question waits for when it is sent."""
+        return "reading" if self.model else "waits until the model is loaded"
 
-    def say(self, message: str, *, error: bool = False) -> None:
-        """Answer what was done, until the next thing is done."""
-        self._composer.say(message, error=error)
-
-    def remark(self, title: str, body: str = "", hint: str = "") -> None:
-        """Put a remark on something that is wrong into the transcript."""
-        self._transcript.post(Notice(title, body, hint=hint, error=True))
+    @property
+    def context(self) -> ContextUse:
+        """How full the context is, with the draft."""
+        limit = self.model.context_length if self.model else 0
+        used = max(0, used_tokens(self.conversation) - self.room.freed)
+        return ContextUse(limit, used, self.composer.draft_tokens().total)
 
     @property
     def draft_text(self) -> str:
         """What is written in the prompt."""
-        return self._composer.prompt.written
+        return self.composer.prompt.written
+
+    @property
+    def options(self) -> ChatOptions:
+        """What holds for the next answer."""
+        return replace(self._options, thinking=self.title_bar.thinking)
+
+    def use(self, options: ChatOptions) -> None:
+        """Other options hold from the next answer on."""
+        self._options = options
+        self.conversation.system = options.system
+        self.title_bar.thinking = options.thinking
+
+    def request(self, messages: tuple[ChatForm, ...]) -> TurnRequest:
+        """A turn with what is chosen now."""
+        options = self.options
+        return TurnRequest(
+            messages,
+            image_tokens=options.image_tokens,
+            thinking=options.thinking,
+            max_tokens=options.max_tokens,
+            temperature=options.temperature,
+            top_p=options.top_p,
+            top_k=options.top_k,
+            seed=options.seed,
+            state_path=self.kept.state_path(self.conversation),
+        )
+
+    # What is said and shown
+
+    def say(self, message: str, *, error: bool = False) -> None:
+        """Answer what was done, until the next thing is done."""
+        self.composer.say(message, error=error)
 
     def write(self, text: str) -> None:
         """Put a text into the prompt."""
-        self._composer.prompt.put(text)
-        self._composer.prompt.focus()
+        self.composer.prompt.put(text)
+        self.composer.prompt.focus()
+
+    def remark(self, title: str, body: str = "", hint: str = "") -> None:
+        """Put a remark on something that is wrong into the transcript."""
+        self.call_next(self.transcript.remark, lambda: Notice(title, body, hint=hint, error=True))
+
+    async def show_card(self, card: OfferCard) -> None:
+        """Show what can be chosen; its keys work at once unless a text is being written."""
+        await self.transcript.remark(lambda: card)
+        if card.is_answer or not self.draft_text:
+            card.focus()
+
+    def copy(self, text: str, what: str) -> None:
+        """Copy, and say so."""
+        copy_text(self.app, text)
+        self.say(f"copied {what}")
+
+    def show_context(self) -> None:
+        """What is taken of the context has changed."""
+        use = self.context
+        self.composer.meter = use.line()
+        self.composer.set_class(use.is_almost_full, "-full")
+
+    def _show_loading(self, model: str) -> None:
+        self.title_bar.model = printable_line(model.rstrip("/").rsplit("/", 1)[-1])
+        self.title_bar.note = ""
+        self.title_bar.state, self.title_bar.mood = "loading", "waiting"
+
+    # Chats
+
+    async def keep(self) -> None:
+        """The conversation should be on the disk now."""
+        self.title_bar.title = printable_line(self.conversation.title)
+        for remark in await self.kept.write(self.conversation):
+            self.remark(remark)
+
+    def keep_soon(self) -> None:
+        """The conversation should be on the disk within a second."""
+        self.kept.write_soon(self.conversation)
+
+    async def open_chat(self, chat_id: str) -> None:
+        """Go on with a chat that was kept; one that cannot be read is said."""
+        await self._guarded(self._open_chat(chat_id))
+
+    async def continue_last(self) -> None:
+        """Go on with the chat that was used last, if there is one."""
+        await self._guarded(self._open_chat(""))
+
+    async def _open_chat(self, chat_id: str) -> None:
+        chat = await (self.kept.load(chat_id) if chat_id else self.kept.last())
+        if chat is not None:
+            await self.take(chat)
+
+    def renamed(self, chat_id: str, title: str) -> None:
+        """A chat has got another title elsewhere."""
+        if chat_id == self.conversation.id:
+            self.conversation.title = title
+            self.title_bar.title = printable_line(title)
+
+    async def take(self, conversation: Conversation) -> None:
+        """Go on with a conversation."""
+        self._options = replace(self._options, system=conversation.system)
+        self.room.freed = 0
+        await self.turns.take(conversation)
+        self.title_bar.title = printable_line(conversation.title)
+        self.show_context()
+        await self._welcome()
+
+    async def _welcome(self) -> None:
+        model = self.model
+        if model is not None and not self.transcript.rows:
+            await self.transcript.remark(lambda: Welcome(model))
+
+    def _say_trouble(self, trouble: str) -> None:
+        if trouble and self.is_mounted:
+            self.remark("This chat is not kept as it should be", trouble)
 
     # What the user does
 
@@ -148,218 +269,210 @@ class ChatScreen(AttachingScreen):
         """A command, or a question."""
         command = parse_command(message.text)
         if command is not None:
-            self._obey(*command)
+            await self._obey_typed(*command)
             return
-        draft = self._composer.draft()
+        draft = self.composer.draft()
         if not draft.text and not draft.attachments:
             return
-        if self.is_answering:
-            self._composer.say("still answering: esc stops it, then enter sends this")
-        elif problem := self._composer.attached.problem():
-            self._composer.say(problem, error=True)
+        if problem := self.composer.attached.problem():
+            self.say(problem, error=True)
         else:
-            await self._ask(draft)
+            await self.send(draft)
+
+    async def send(self, draft: Draft) -> None:
+        """Ask, unless the answer would have no room; a lost engine is started again."""
+        if self.context.missing and not self.turns.editing and not self.is_answering:
+            await self.show_card(cards.held_card(self.context, self.conversation, draft))
+            return
+        if self._is_lost:
+            self.restart()
+        await self.turns.send(draft)
 
     def on_composer_scrolled(self, message: Composer.Scrolled) -> None:
         """Page up and page down work from the prompt, too."""
         if message.pages < 0:
-            self._transcript.scroll_page_up(animate=False)
+            self.transcript.scroll_page_up(animate=False)
         else:
-            self._transcript.scroll_page_down(animate=False)
+            self.transcript.scroll_page_down(animate=False)
+
+    def on_composer_changed(self, message: Composer.Changed) -> None:
+        """The draft costs something else."""
+        self.show_context()
 
     def on_key(self, event: events.Key) -> None:
-        """Whatever has the focus: who types wants to write."""
-        prompt = self._composer.prompt
-        if event.is_printable and event.character and self.focused is not prompt:
+        """Whatever has the focus: who types wants to write, unless the key means something."""
+        prompt = self.composer.prompt
+        if self.focused is prompt or event.key in self.active_bindings:
+            return
+        if event.is_printable and event.character:
             event.stop()
             prompt.focus()
             prompt.insert(event.character)
 
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Say which keys work there."""
+        if isinstance(event.widget, Turn | OfferCard | CodeBlock):
+            self.say(event.widget.keys)
+
+    def on_descendant_blur(self, event: events.DescendantBlur) -> None:
+        """They do not work any more."""
+        if isinstance(event.widget, Turn | OfferCard | CodeBlock):
+            self.say("")
+
     def action_stop(self) -> None:
-        """Stop the answer."""
+        """Stop the answer; else go back to the prompt; else leave an edit."""
         if self.is_answering:
             self._engine.stop()
+        elif self.focused is not self.composer.prompt:
+            self.composer.prompt.focus()
+        elif self.turns.editing:
+            self.turns.leave_edit()
 
     def action_toggle_thinking(self) -> None:
         """For the next answer."""
-        self._command_think("off" if self._title.thinking else "on")
+        self.title_bar.thinking = not self.title_bar.thinking
 
-    async def _ask(self, draft: Draft) -> None:
-        phase = "reading" if self._model else "waits until the model is loaded"
-        exchange = self._begin(Exchange(draft, phase))
-        self._composer.clear()
-        await self._transcript.post(exchange.user, exchange.answer)
-        options = self._options
-        self._conversation.ask(draft)
-        self._engine.submit(
-            TurnRequest(
-                self._conversation.messages(),
-                image_tokens=options.image_tokens,
-                thinking=self._title.thinking,
-                max_tokens=options.max_tokens,
-                temperature=options.temperature,
-                top_p=options.top_p,
-                top_k=options.top_k,
-                seed=options.seed,
-            )
-        )
+    async def action_to_end(self) -> None:
+        """Follow what is being written."""
+        await self.transcript.to_end()
 
-    def _begin(self, exchange: Exchange) -> Exchange:
-        self._exchange = exchange
-        self._receipts = 0
-        self._sent += exchange.user.attachments
-        self._composer.is_answering = True
-        return exchange
+    async def action_walk(self, by: int) -> None:
+        """To the turn, code or card before or after; at the end, to the prompt."""
+        if not await self.transcript.walk(self.focused, by) and by > 0:
+            self.composer.prompt.focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A bare End is the prompt's own while something is written there."""
+        if action == "to_end" and self.focused is self.composer.prompt:
+            return not self.draft_text
+        return super().check_action(action, parameters)
+
+    async def on_turn_wished(self, message: Turn.Wished) -> None:
+        """A key on a turn."""
+        await self._guarded(self._wishes.grant(message.turn, message.wish))
+
+    def on_code_block_copied(self, message: CodeBlock.Copied) -> None:
+        """Copy it as it was written."""
+        self.copy(message.source, "the code")
+
+    async def on_new_text_pill_chosen(self, message: NewTextPill.Chosen) -> None:
+        """Go there."""
+        await self.action_to_end()
+
+    async def on_offer_card_chosen(self, message: OfferCard.Chosen) -> None:
+        """Do what was offered."""
+        message.card.settle()
+        self.composer.prompt.focus()
+        match message.name:
+            case "restart":
+                self.restart()
+            case "models":
+                self.obey_word("model")
+            case "again":
+                await self.send(self.composer.draft())
+            case "smaller" | "oldest" | "summary" as way:
+                await self._guarded(getattr(self.room, way)())
+
+    # Commands
+
+    def obey(self, command: Command, argument: str = "") -> None:
+        """Do what a command says that was chosen, not typed."""
+        self.call_next(self._obey, command, argument)
+
+    def obey_word(self, word: str) -> None:
+        """The same by its name."""
+        command = find_command(word)
+        if command is not None:
+            self.obey(command)
+
+    async def _obey_typed(self, word: str, argument: str) -> None:
+        command = find_command(word)
+        if command is None:
+            self.say(f"no command /{word}: see /help, or begin with a space", error=True)
+            return
+        typed = self.draft_text
+        if await self._obey(command, argument) and self.draft_text == typed:
+            self.composer.prompt.put("")
+
+    async def _obey(self, command: Command, argument: str) -> bool:
+        host = self.app if command.host == "app" else self._commands
+        handler = getattr(host, command.handler, None)
+        if handler is None:
+            self.say(f"/{command.name} cannot be done here", error=True)
+            return False
+
+        async def do() -> None:
+            done = handler(argument)
+            if isawaitable(done):
+                await done
+
+        return await self._guarded(do())
+
+    async def _guarded(self, doing: Awaitable[object]) -> bool:
+        """Whether it could be done; why not is said."""
+        try:
+            await doing
+        except Gemma4Error as error:
+            hint = f": {error.hint}" if error.hint else ""
+            self.say(printable_line(f"{error.message}{hint}"), error=True)
+            return False
+        return True
 
     # What the engine tells
+
+    def restart(self, model: str | None = None) -> None:
+        """Begin again with the same model or another; the conversation stays."""
+        self.model, self.load_failure, self._is_lost = None, None, False
+        if model is not None:
+            self._options = replace(self._options, model=model)
+            self.conversation.model = model
+        self._show_loading(self._options.model)
+        self._engine.restart(model)
 
     async def on_engine_told(self, message: EngineTold) -> None:
         """Loading is shown in the title, a turn in its answer."""
         match message.event:
             case LoadProgress() as progress:
-                self._title.state = figures.loading(progress)
+                self.title_bar.state = figures.loading(progress)
             case ModelReady() as model:
-                self._meet(model)
-            case Failed() as failed if self._model is None and self._load_failure is None:
-                self._load_failure = failed
-                self._title.state, self._title.mood = "failed", "failed"
-                self._show_failure(failed)
-            case Finished() | Failed() if self._abandoned:
-                self._abandoned -= 1
-            case event if self._exchange is not None and not self._abandoned:
-                await self._tell(self._exchange, event)
+                await self._meet(model)
+            case EngineLost() as lost:
+                self._is_lost, self.model = True, None
+                self.title_bar.state, self.title_bar.mood = "stopped", "failed"
+                await self.show_card(cards.lost_card(lost))
+            case Failed() as failed if self._is_first_failure(failed):
+                self.load_failure = failed
+                self.title_bar.state, self.title_bar.mood = "failed", "failed"
+                await self.show_card(cards.load_failure_card(failed))
+            case event:
+                await self.turns.hear(event)
 
-    def _meet(self, model: ModelReady) -> None:
-        self._model = model
-        self._title.model = model.name.rstrip("/").rsplit("/", 1)[-1]
-        self._title.note = "demo model" if model.is_demo else ""
-        self._title.state, self._title.mood = "ready", "ready"
-        self._composer.attached.meet(model)
-        self._transcript.head(Welcome(model))
-        if self._exchange:
-            self._exchange.answer.show_phase("reading")
+    def _is_first_failure(self, failed: Failed) -> bool:
+        """Whether it tells of loading; a lost engine tells of itself, after its turns."""
+        is_loading = self.model is None and self.load_failure is None
+        return is_loading and failed.kind != cards.LOST
 
-    async def _tell(self, exchange: Exchange, event: Event) -> None:
-        answer = exchange.answer
-        self._conversation.hear(event)
-        match event:
-            case MediaReceipt():
-                self._receive(event)
-            case PromptProgress():
-                answer.show_phase(figures.reading(event))
-            case ThoughtDelta():
-                answer.think(event.text)
-            case TextDelta():
-                answer.write(event.text)
-            case ToolCall():
-                self._transcript.post(Notice(f"Asked for the tool {event.name}: none was offered"))
-            case Finished(reason="cancelled") if answer.is_empty:
-                self._take_back(exchange)
-            case Finished():
-                self._end()
-                await answer.finish(event)
-            case Failed():
-                await self._fail(exchange, event)
+    async def _meet(self, model: ModelReady) -> None:
+        self.model = model
+        self.title_bar.model = printable_line(model.name.rstrip("/").rsplit("/", 1)[-1])
+        self.title_bar.note = "demo model" if model.is_demo else ""
+        self.title_bar.state, self.title_bar.mood = "ready", "ready"
+        self.composer.attached.meet(model)
+        self.turns.show_phase("reading")
+        self.show_context()
+        await self._welcome()
 
-    def _receive(self, receipt: MediaReceipt) -> None:
-        """Receipts come for the media of the whole conversation, in order."""
-        for index in range(self._receipts, len(self._sent)):
-            if self._sent[index].is_meant_by(receipt):
-                self._sent[index].receive(receipt)
-                self._receipts = index + self._sent[index].is_received
-                return
+    async def ended(self, event: Finished | Failed) -> None:
+        """A turn is over, and all of it is on the screen."""
+        if isinstance(event, Finished):
+            self.room.freed = 0
+        elif event == self.load_failure:  # there is a card of it already
+            self.say("there is no model to ask, see above", error=True)
+        elif event.kind != cards.LOST:
+            draft = self.composer.draft()
+            await self.show_card(cards.failure_card(event, self.conversation, draft))
+        self.show_context()
 
-    async def _fail(self, exchange: Exchange, failed: Failed) -> None:
-        if exchange.answer.is_empty:
-            self._take_back(exchange)
-        else:
-            self._end()
-            self._sent = self._sent[: len(self._sent) - len(exchange.user.attachments)]
-            self._composer.restore(exchange.user.draft)
-            await exchange.answer.break_off()
-        if failed == self._load_failure:  # there is a card of it already
-            self._composer.say("there is no model to ask, see above", error=True)
-        else:
-            self._show_failure(failed)
-
-    def _take_back(self, exchange: Exchange) -> None:
-        """As if it had not been sent."""
-        self._composer.restore(self._forget(exchange))
-        exchange.user.remove()
-        exchange.answer.remove()
-
-    def _end(self) -> None:
-        self._exchange = None
-        self._composer.is_answering = False
-
-    def _forget(self, exchange: Exchange) -> Draft:
-        self._end()
-        self._conversation.take_back()
-        self._sent = self._sent[: len(self._sent) - len(exchange.user.attachments)]
-        return exchange.user.draft
-
-    def _show_failure(self, failed: Failed) -> None:
-        title = "The model could not be loaded" if self._model is None else "No answer"
-        self._transcript.post(Notice(title, failed.message, hint=failed.hint, error=True))
-
-    # Commands: `_command_NAME(argument)`
-
-    def obey(self, command: Command, argument: str = "") -> bool:
-        """Do what a command says, whether it was typed or chosen; returns whether it was done."""
-        handlers = self.app if command.host == "app" else self
-        handler = getattr(handlers, command.handler, None)
-        if handler is None:
-            self._composer.say(f"/{command.name} cannot be done here", error=True)
-            return False
-        try:
-            handler(argument)
-        except UsageError as error:
-            self._composer.say(error.message, error=True)
-            return False
-        return True
-
-    def use(self, options: ChatOptions) -> None:
-        """Other options hold from the next answer on."""
-        self._options = options
-        self._conversation.system = options.system
-        self._title.thinking = options.thinking
-
-    @property
-    def options(self) -> ChatOptions:
-        """What holds for the next answer."""
-        return replace(self._options, thinking=self._title.thinking)
-
-    def _obey(self, name: str, argument: str) -> None:
-        command = find_command(name)
-        if command is None:
-            self._composer.say(f"no command /{name}: see /help, or begin with a space", error=True)
-        elif self.obey(command, argument):
-            self._composer.prompt.put("")
-
-    def _command_image(self, argument: str) -> None:
-        self._composer.attached.attach(argument, "image")
-
-    def _command_audio(self, argument: str) -> None:
-        self._composer.attached.attach(argument, "audio")
-
-    def _command_budget(self, argument: str) -> None:
-        self._composer.attached.set_budget(argument)
-
-    def _command_drop(self, argument: str) -> None:
-        self._composer.attached.drop(argument)
-
-    def _command_think(self, argument: str) -> None:
-        if argument not in ("on", "off"):
-            raise UsageError("/think takes on or off")
-        self._title.thinking = argument == "on"
-
-    def _command_new(self, argument: str) -> None:
-        if self._exchange:
-            self._engine.stop()
-            self._abandoned += 1
-            self._end()
-        self._conversation = Conversation(self._options.system)
-        self._sent = []
-        self._transcript.clear()
-        if self._model:
-            self._transcript.post(Welcome(self._model))
+    async def ended_aside(self, text: str, event: Finished | Failed) -> None:
+        """A summary is there, or is not."""
+        await self.room.summarised(text, event)

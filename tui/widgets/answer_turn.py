@@ -3,82 +3,97 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from gemma4_mlx.events import Finished
+from gemma4_mlx.events import (
+    Event,
+    Failed,
+    Finished,
+    PromptProgress,
+    TextDelta,
+    ThoughtDelta,
+    ToolCall,
+)
 from tui import figures
+from tui.entry import Entry
 from tui.widgets.streamed_markdown import StreamedMarkdown
 from tui.widgets.thoughts import Thoughts
+from tui.widgets.tool_call import ToolCallLine
+from tui.widgets.turn import Turn
 
 
-class AnswerTurn(Vertical):
+class AnswerTurn(Turn):
     """An answer while it is being written and after: thoughts, text, one line of figures.
 
     Args:
+        entry: the answer; what it has already is shown.
+        version: which of its versions it is, and how many there are.
         phase: what is going on until the first word comes.
     """
 
-    def __init__(self, phase: str) -> None:
-        super().__init__()
-        self._thoughts = Thoughts()
-        self._thoughts.display = False
-        self._markdown = StreamedMarkdown()
-        self._footer = Static(phase, markup=False, classes="answer-footer")
-        self._written: list[str] = []
+    BINDINGS = [Binding("t", "thoughts", "Thoughts", id="turn.thoughts")]
+    SPEAKER = "Gemma"
+
+    def __init__(self, entry: Entry, version: tuple[int, int] = (1, 1), *, phase: str = "") -> None:
+        super().__init__(entry, version)
+        self.thoughts = Thoughts(entry)
+        self._markdown = StreamedMarkdown(entry.text)
+        self._tools = Vertical(*map(ToolCallLine, entry.tool_calls), classes="tool-calls")
+        self._footer = Static(markup=False, classes="answer-footer")
+        self._phase = phase
 
     @property
-    def text(self) -> str:
-        """The answer so far, thoughts left out."""
-        return "".join(self._written)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing of an answer has come yet."""
-        return not self._written
+    def keys(self) -> str:
+        """The keys that do something here, for the line of hints."""
+        return super().keys.replace(
+            " · esc", " · t thoughts · esc" if self.entry.thought else " · esc"
+        )
 
     def compose(self) -> ComposeResult:
-        """Thoughts appear with the first of them."""
-        yield Static("Gemma", classes="speaker")
-        yield self._thoughts
+        """Thoughts and tools take no room while there are none."""
+        yield self.speaker()
+        yield self.thoughts
         yield self._markdown
+        yield self._tools
         yield self._footer
+
+    async def on_mount(self) -> None:
+        """Show what there is."""
+        if self.entry.state == "writing":
+            self.show_phase(self._phase or ("writing" if self.entry.text else ""))
+        else:
+            await self._end()
 
     def show_phase(self, phase: str) -> None:
         """Say what is going on."""
         self._footer.update(phase)
 
-    def think(self, text: str) -> None:
-        """More thoughts."""
-        self._thoughts.display = True
-        self._thoughts.add(text)
-        self.show_phase("thinking")
+    def action_thoughts(self) -> None:
+        """Show or hide them."""
+        if self.entry.thought:
+            self.thoughts.fold()
 
-    def write(self, text: str) -> None:
-        """More of the answer."""
-        if self.is_empty:
-            self._thoughts.done = True
-            self.show_phase("writing")
-        self._written.append(text)
-        self._markdown.write(text)
+    async def hear(self, event: Event) -> None:
+        """Show an event that the entry has taken."""
+        match event:
+            case PromptProgress():
+                self.show_phase(figures.reading(event))
+            case ThoughtDelta():
+                self.thoughts.grow()
+                self.show_phase("thinking")
+            case TextDelta(text):
+                if not self._markdown.source:
+                    self.thoughts.flush()
+                    self.show_phase("writing")
+                self._markdown.write(text)
+            case ToolCall():
+                await self._tools.mount(ToolCallLine(event))
+            case Finished() | Failed():
+                await self._end()
 
-    async def finish(self, finished: Finished) -> None:
-        """Nothing more comes: show all of it, and the figures."""
-        words = {
-            "stop": "" if self.text.strip() else "empty answer",
-            "length": f"cut off after {finished.usage.completion_tokens} tokens",
-            "cancelled": "stopped",
-            "loop": "stopped: it only repeated itself",
-            "tool_call": "asked for a tool",
-        }[finished.reason]
-        figured = figures.stats(finished) if finished.usage.prompt_tokens else ""
-        await self._end(" · ".join(filter(None, (words, figured))))
-
-    async def break_off(self) -> None:
-        """An error ended the answer: keep what is there, and say so."""
-        await self._end("broken off; not part of the conversation")
-
-    async def _end(self, footer: str) -> None:
-        self._thoughts.done = True
-        await self._markdown.flush()
-        self.show_phase(footer)
+    async def _end(self) -> None:
+        self.thoughts.flush()
+        await self._markdown.flush(last=True)
+        self.show_phase(figures.ending(self.entry))

@@ -16,6 +16,8 @@ class CodeBlock(MarkdownFence, can_focus=True):
         Binding("right", "scroll_right", "Right", show=False),
     ]
 
+    keys = "y copy · ← → scroll · esc back"
+
     class Copied(Message):
         """The reader wants the source."""
 

@@ -6,6 +6,8 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
 
+from tui.printable import printable
+
 
 class Notice(Vertical):
     """Words of the program: plain, or an error with what to do about it.
@@ -23,8 +25,8 @@ class Notice(Vertical):
 
     def compose(self) -> ComposeResult:
         """Title, body and hint, as far as they are there."""
-        yield Static(self.title, markup=False, classes="notice-title")
+        yield Static(printable(self.title), markup=False, classes="notice-title")
         if self.body:
-            yield Static(self.body, markup=False, classes="notice-body")
+            yield Static(printable(self.body), markup=False, classes="notice-body")
         if self.hint:
-            yield Static(f"→ {self.hint}", markup=False, classes="notice-hint")
+            yield Static(f"→ {printable(self.hint)}", markup=False, classes="notice-hint")

@@ -19,6 +19,7 @@ class TitleBar(Horizontal):
         state: what it is doing, in words.
         mood: "waiting", "ready" or "failed": the colour of the dot.
         note: what else should be known of the model, such as that it is a demo.
+        title: of the conversation.
         thinking: whether the next answer may begin with thoughts.
     """
 
@@ -26,6 +27,7 @@ class TitleBar(Horizontal):
     state: reactive[str] = reactive("starting")
     mood: reactive[str] = reactive("waiting")
     note: reactive[str] = reactive("")
+    title: reactive[str] = reactive("")
     thinking: reactive[bool] = reactive(False)
 
     def compose(self) -> ComposeResult:
@@ -35,12 +37,15 @@ class TitleBar(Horizontal):
 
     def on_mount(self) -> None:
         """Redraw whenever one of the facts changes."""
-        for name in ("model", "state", "mood", "note", "thinking"):
+        for name in ("model", "state", "mood", "note", "title", "thinking"):
             self.watch(self, name, self._redraw)
 
     def _redraw(self) -> None:
         colour = {"waiting": "$warning", "ready": "$success", "failed": "$error"}[self.mood]
-        left = Content.assemble((self.model, "bold"), "  ", ("●", colour), " ", (self.state, QUIET))
+        title = (f"   {self.title}", "") if self.title else ("", "")
+        left = Content.assemble(
+            (self.model, "bold"), "  ", ("●", colour), " ", (self.state, QUIET), title
+        )
         notes = [self.note] if self.note else []
         notes.append("thinking on" if self.thinking else "thinking off")
         self.query_one("#title-left", Static).update(left)

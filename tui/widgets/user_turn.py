@@ -3,28 +3,55 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.binding import Binding
 from textual.widgets import Static
 
-from tui.conversation import Draft
+from tui.entry import Entry
+from tui.printable import printable
 from tui.widgets.sent_attachment import SentAttachment
+from tui.widgets.turn import Turn
+
+LONGEST_SHOWN = 4000
+"""Characters of a question; more of it would only be scrolled over."""
 
 
-class UserTurn(Vertical):
+class UserTurn(Turn):
     """A question with its attachments.
 
     Args:
-        draft: what was sent.
+        entry: what was asked.
+        version: which of its versions it is, and how many there are.
+        note: what else is to be said of it, such as that it waits.
     """
 
-    def __init__(self, draft: Draft) -> None:
-        super().__init__()
-        self.draft = draft
-        self.attachments = [SentAttachment(each) for each in draft.attachments]
+    BINDINGS = [Binding("o", "wish('open')", "Open attachments", id="turn.open")]
+    SPEAKER = "You"
+
+    def __init__(self, entry: Entry, version: tuple[int, int] = (1, 1), *, note: str = "") -> None:
+        super().__init__(entry, version)
+        self._note = note
+        self._sent = [
+            SentAttachment(each, entry.receipts_of(place))
+            for place, each in enumerate(entry.attachments)
+        ]
+
+    @property
+    def keys(self) -> str:
+        """The keys that do something here, for the line of hints."""
+        return super().keys.replace(" · esc", " · o open · esc" if self._sent else " · esc")
 
     def compose(self) -> ComposeResult:
         """Attachments first, as the model reads them."""
-        yield Static("You", classes="speaker")
-        yield from self.attachments
-        if self.draft.text:
-            yield Static(self.draft.text, markup=False, classes="said")
+        self.set_class(self.entry.left_out, "-left-out")
+        yield self.speaker(self._note, "left out" if self.entry.left_out else "")
+        yield from self._sent
+        if text := self.entry.text:
+            more = len(text) - LONGEST_SHOWN
+            yield Static(printable(text[:LONGEST_SHOWN]), markup=False, classes="said")
+            if more > 0:
+                yield Static(f"… and {more} characters more", classes="quiet")
+
+    def show_receipts(self) -> None:
+        """The model has got more of what was attached."""
+        for place, sent in enumerate(self._sent):
+            sent.receive(self.entry.receipts_of(place))
