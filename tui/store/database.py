@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gemma4_mlx.errors import StoreError
-from tui.store.migrations import migrate
+from tui.store.migrations import check_ours, migrate
 
 _FILES = 3
 """How many names are tried."""
@@ -88,11 +88,12 @@ def _open_file(path: Path, *, wait_s: float) -> sqlite3.Connection:
         raise StoreError("it is not a file")
     connection = _connect(str(path), wait_s=wait_s)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        check_ours(connection)
         if path.stat().st_size < _CHECKED_BYTES:
             (verdict,) = connection.execute("PRAGMA quick_check (1)").fetchone()
             if verdict != "ok":
                 raise StoreError("it is damaged")
+        connection.execute("PRAGMA journal_mode = WAL")  # the first thing that is written
         migrate(connection)
     except BaseException:
         connection.close()

@@ -60,22 +60,34 @@ _FIRST = (
 STEPS: tuple[tuple[str, ...], ...] = (_FIRST,)
 
 
+def check_ours(connection: sqlite3.Connection) -> None:
+    """Look whether a file is ours, without a change to it.
+
+    Raises:
+        StoreError: a newer version of this program made the file, or another program.
+        sqlite3.Error: it cannot be read.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(STEPS):
+        raise StoreError("a newer version of gemma4 made it")
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if not version and tables:
+        raise StoreError("another program made it")
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Take all steps that are missing, all or none.
 
     Raises:
-        StoreError: a newer version of this program made the file.
-        sqlite3.Error: it is no file of ours, or cannot be written.
+        sqlite3.Error: it cannot be written.
     """
     connection.execute("BEGIN IMMEDIATE")  # another process may be about to do the same
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > len(STEPS):
-            raise StoreError("a newer version of gemma4 made it")
         for step in STEPS[version:]:
             for statement in step:
                 connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {len(STEPS)}")
+        connection.execute(f"PRAGMA user_version = {max(version, len(STEPS))}")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
