@@ -1,4 +1,4 @@
-"""Files with tracks of pictures and sound: MP4, QuickTime, Matroska, WebM, AVI, MPEG.
+"""Files with tracks of pictures and sound: MP4, QuickTime, Matroska, WebM, AVI, MPEG-TS.
 
 Opened with PyAV, an extra that is imported when the first such file is.
 """
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.stream import Stream
 
-SUPPORTED_VIDEOS = "MP4, MOV, MKV, WebM, AVI, MPEG"
+SUPPORTED_VIDEOS = "MP4, MOV, MKV, WebM, AVI, MPEG-TS"
 
 _BEGINNING = 189  # bytes: two packets of an MPEG transport stream begin in them
 _STILLS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif"}
 _BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}
-_STARTS = (b"\x1aE\xdf\xa3", b"FLV\x01", b"\x00\x00\x01\xba")  # Matroska, Flash, MPEG
+_STARTS = (b"\x1aE\xdf\xa3", b"FLV\x01")  # Matroska, Flash
 _SEEK_UNITS_PER_S = 1_000_000  # of a whole container, as FFmpeg counts
 _MISSING_S = 1.0  # A file that ends so much earlier than it says was cut off.
 

@@ -1,7 +1,7 @@
 """Write the goldens of this folder from the reference; tests never import this file.
 
 Run from the repository's root, in an environment with transformers 5.23, torch 2.13 (CPU),
-tokenizers, Pillow and soundfile of the lock file::
+torchvision 0.28, tokenizers, Pillow and soundfile of the lock file::
 
     PYTHONPATH=. python -m tests.processing.make_goldens
 
@@ -35,18 +35,23 @@ from transformers.models.gemma4.image_processing_pil_gemma4 import (
     get_aspect_ratio_preserving_size,
 )
 from transformers.models.gemma4.processing_gemma4 import Gemma4Processor
+from transformers.models.gemma4.video_processing_gemma4 import Gemma4VideoProcessor
+from transformers.video_utils import VideoMetadata
 
 from gemma4_mlx.tokenizer import PUBLISHED_NAMES
 from tests.processing.patterns import (
     BUDGETS,
     CONVERSATIONS,
+    FRAME_CASES,
     GOLDENS,
     LENGTHS,
     PIXEL_CASES,
     RATE,
     SIZES,
+    VIDEO_RATES,
     clips,
     crop_rows,
+    frames,
     picture,
     with_media,
 )
@@ -70,6 +75,8 @@ def main() -> None:
     digests, patches = image_patches()
     write_json("image_digests.json", digests)
     np.savez_compressed(GOLDENS / "image_patches.npz", **patches)
+    write_json("video_frames.json", video_frames())
+    np.savez_compressed(GOLDENS / "video_patches.npz", **video_patches())
 
 
 def image_sizes() -> list[list[int]]:
@@ -115,6 +122,34 @@ def torch_patches(image: Any, height: int, width: int) -> np.ndarray:
     return grid.transpose(1, 3, 2, 4, 0).reshape(-1, 768)
 
 
+def video_frames() -> list[list[Any]]:
+    """Rows of frames, rate, indices of those that are seen, and the prompt's text for them."""
+    rows = []
+    for total, rate in VIDEO_RATES:
+        metadata = VideoMetadata(total, rate)
+        indices = Gemma4VideoProcessor().sample_frames(metadata, num_frames=32)
+        metadata.frames_indices = indices
+        inputs = {"num_soft_tokens_per_video": [1], "video_metadata": [metadata]}
+        text = reference_processor("small").replace_video_token(inputs, 0)
+        rows.append([total, rate, indices.tolist(), text])
+    return rows
+
+
+def video_patches() -> dict[str, np.ndarray]:
+    """Per case: some patches of the last of 3 frames as levels of 255, and all positions."""
+    arrays = {}
+    for kind, width, height in FRAME_CASES:
+        video = torch.from_numpy(frames(kind, 3, width, height).transpose(0, 3, 1, 2).copy())
+        output = Gemma4VideoProcessor()(video, do_sample_frames=False, return_tensors="np")
+        positions = output["video_position_ids"][-1]
+        real = (positions >= 0).all(axis=-1)
+        name = f"{kind}_{width}x{height}"
+        values = output["pixel_values_videos"][-1][real]
+        arrays[name] = np.rint(values[crop_rows(len(values))] * 255).astype(np.uint8)
+        arrays[f"{name}/positions"] = positions[real].astype(np.int16)
+    return arrays
+
+
 def log_mel() -> dict[str, np.ndarray]:
     """Every fifth frame of each clip, and its mask."""
     extractor, arrays = Gemma4AudioFeatureExtractor(), {}
@@ -141,8 +176,9 @@ def prompts() -> dict[str, Any]:
     for family in TEMPLATES:
         processor = reference_processor(family)
         for name, case in CONVERSATIONS.items():
+            messages = with_media(case["messages"])
             output = processor.apply_chat_template(
-                with_media(case["messages"]),
+                [without_rate(message) for message in messages],
                 tokenize=True,
                 return_dict=True,
                 add_generation_prompt=True,
@@ -150,6 +186,7 @@ def prompts() -> dict[str, Any]:
                 processor_kwargs={
                     "images_kwargs": {"max_soft_tokens": PROMPT_BUDGET},
                     "audio_kwargs": {"sampling_rate": RATE},
+                    "videos_kwargs": video_options(messages),
                 },
             )
             golden[f"{family}/{name}"] = {
@@ -159,15 +196,42 @@ def prompts() -> dict[str, Any]:
     return golden
 
 
+def videos_in(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    contents = (message["content"] for message in messages)
+    parts = (part for content in contents if isinstance(content, list) for part in content)
+    return [part for part in parts if part["type"] == "video"]
+
+
+def without_rate(message: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(message["content"], str):
+        return message
+    content = [
+        {key: part[key] for key in part if key != "frame_rate"} for part in message["content"]
+    ]
+    return {**message, "content": content}
+
+
+def video_options(messages: list[dict[str, Any]]) -> dict[str, Any]:
+    """The reference wants no more frames than there are."""
+    videos = videos_in(messages)
+    if not videos:
+        return {}
+    counts = [len(video["video"]) for video in videos]
+    rates = [video["frame_rate"] for video in videos]
+    metadata = [VideoMetadata(count, rate) for count, rate in zip(counts, rates, strict=True)]
+    return {"video_metadata": metadata, "num_frames": min(32, *counts, 32)}
+
+
 def reference_processor(family: str) -> Gemma4Processor:
-    # The class check wants a video processor, and that wants torchvision.
+    # The class check wants another image processor than the exact one.
     Gemma4Processor.check_argument_for_proper_class = lambda *_: None
     with tempfile.TemporaryDirectory() as folder:
         path = write_checkpoint(Path(folder), template=family)
         tokenizer = AutoTokenizer.from_pretrained(path)
         template = (path / "chat_template.jinja").read_text()
     images, audio = Gemma4ImageProcessorPil(), Gemma4AudioFeatureExtractor()
-    return Gemma4Processor(audio, images, tokenizer, None, chat_template=template)
+    videos = Gemma4VideoProcessor()
+    return Gemma4Processor(audio, images, tokenizer, videos, chat_template=template)
 
 
 def learn_tokenizer() -> Tokenizer:

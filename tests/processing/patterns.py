@@ -1,4 +1,4 @@
-"""Pictures, clips and conversations by formula, the same for goldens and tests."""
+"""Pictures, clips, videos and conversations by formula, the same for goldens and tests."""
 
 from __future__ import annotations
 
@@ -31,6 +31,16 @@ LENGTHS = [161, 162, 320, 321, 400, 480, 481, 639, 640, 641, 1280, 7999, 8000, 8
 LENGTHS += [16001, 24000, 31337, 48000, 80000, 123456, 240000, 479839, 479840, 479999, 480000]
 
 
+VIDEO_RATES = [
+    *((32, 30.0), (33, 30.0), (40, 10.0), (63, 24.0), (64, 1.0), (100, 30000 / 1001)),
+    *((299, 25.0), (1800, 30.0), (1801, 60000 / 1001), (7200, 24000 / 1001), (54000, 15.0)),
+    *((5399, 1.0), (100_000, 29.5), (323_676, 60000 / 1001)),
+]
+"""Frames and frames per second."""
+
+FRAME_CASES = [("waves", 300, 200), ("noise", 65, 63), ("edges", 1080, 1920), ("noise", 384, 384)]
+
+
 def picture(kind: str, width: int, height: int) -> Image.Image:
     """An RGB picture: smooth waves, noise of integers, or hard edges."""
     y, x, c = np.ogrid[:height, :width, :3]
@@ -41,6 +51,12 @@ def picture(kind: str, width: int, height: int) -> Image.Image:
     else:
         levels = 255 * ((x // 37 + y // 29 + c) % 2)
     return Image.fromarray(np.broadcast_to(levels, (height, width, 3)).astype(np.uint8))
+
+
+def frames(kind: str, count: int, width: int, height: int) -> np.ndarray:
+    """Frames uint8 [count, rows, columns, 3]: the picture, shifted a little each time."""
+    still = np.asarray(picture(kind, width + 3 * count, height))
+    return np.stack([still[:, 3 * index : 3 * index + width] for index in range(count)])
 
 
 def crop_rows(count: int) -> np.ndarray:
@@ -82,6 +98,10 @@ def _clip(name: str) -> dict[str, Any]:
     return {"type": "audio", "audio": name}
 
 
+def _video(count: int, width: int, height: int, rate: float) -> dict[str, Any]:
+    return {"type": "video", "video": ("waves", count, width, height), "frame_rate": rate}
+
+
 CONVERSATIONS: dict[str, dict[str, Any]] = {
     "plain": {"messages": [{"role": "user", "content": "Hello, how are you?"}]},
     "spaces": {
@@ -107,6 +127,22 @@ CONVERSATIONS: dict[str, dict[str, Any]] = {
         ],
         "thinking": True,
     },
+    "video": {
+        "messages": [{"role": "user", "content": [_video(3, 300, 200, 0.4), _text("What now?")]}]
+    },
+    "videos": {
+        "messages": [
+            {
+                "role": "user",
+                "content": [_text("See"), _video(40, 600, 10, 0.33), _clip("noise"), _text("it.")],
+            },
+            {"role": "assistant", "content": "A wave."},
+            {
+                "role": "user",
+                "content": [_picture(48, 48), _video(33, 10, 600, 29.97), _text("12:34")],
+            },
+        ],
+    },
 }
 
 
@@ -118,4 +154,6 @@ def with_media(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
             part["image"] = picture(*part["image"])
         elif part["type"] == "audio":
             part.update(audio=clips()[part["audio"]], sampling_rate=RATE)
+        elif part["type"] == "video":
+            part["video"] = frames(*part["video"])
     return messages

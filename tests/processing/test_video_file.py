@@ -1,0 +1,221 @@
+"""Video files of all kinds: the right frames, upright, without decoding all of them."""
+
+from __future__ import annotations
+
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from gemma4_mlx.errors import AttachmentError
+from gemma4_mlx.messages import AudioPart, VideoPart
+from gemma4_mlx.processing import clip_cost, video_cost
+from gemma4_mlx.processing.audio_file import read_audio, read_audio_length
+from gemma4_mlx.processing.container import FileState, is_container
+from gemma4_mlx.processing.settings import VideoSettings
+from gemma4_mlx.processing.video import frame_times, prepare_video, sample_frames
+from gemma4_mlx.processing.video_file import _Reel, has_pictures, read_frames, read_video_header
+from tests.processing.video_files import SOUND_RATE, tone, write_sound, write_video
+
+NTSC = Fraction(30_000, 1001)
+
+
+def header(path: Path):
+    return read_video_header(FileState.of(path, path.name), path.name)
+
+
+def frames_at(path: Path, times_s) -> list[np.ndarray]:
+    state = FileState.of(path, path.name)
+    return [np.asarray(image) for image in read_frames(state, times_s, path.name)]
+
+
+def all_frames(path: Path) -> list[np.ndarray]:
+    """As the reference reads them: decoded from first to last, and counted."""
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+KINDS = {
+    "a.mp4": {},
+    "short groups.mp4": {"count": 90, "key_every": 7},
+    "ntsc.mov": {"count": 67, "rate": NTSC, "key_every": 12},
+    "a.mkv": {"count": 70, "key_every": 9, "sound_s": 2.0},
+    "a.webm": {"codec": "libvpx", "count": 40, "rate": 24, "sound_s": 1.0},
+    "a.avi": {"codec": "mpeg4", "count": 45, "rate": 25},
+    "a.ts": {"count": 50, "key_every": 20},
+    "one.mp4": {"count": 1},
+    "odd.avi": {"codec": "mpeg4", "count": 3, "size": (65, 63)},
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_frames_are_those_that_the_reference_counts_to(tmp_path, name):
+    path = write_video(tmp_path / name, **KINDS[name])
+    assert is_container(path) and has_pictures(path, name)
+    decoded, found = all_frames(path), header(path)
+    assert found.frames == len(decoded) == KINDS[name].get("count", 20)
+    assert found.frame_rate == pytest.approx(float(KINDS[name].get("rate", 10)))
+    assert (found.height, found.width) == decoded[0].shape[:2]
+    assert found.has_sound == ("sound_s" in KINDS[name])
+    indices = sample_frames(found.frames, 32)
+    seen = frames_at(path, frame_times(found, VideoSettings()))
+    for index, frame in zip(indices, seen, strict=True):
+        np.testing.assert_array_equal(frame, decoded[index])
+
+
+class Counting:
+    """A container that counts the frames that are decoded."""
+
+    def __init__(self, container):
+        self.container, self.frames = container, 0
+
+    def __getattr__(self, name):
+        return getattr(self.container, name)
+
+    def decode(self, stream):
+        for frame in self.container.decode(stream):
+            self.frames += 1
+            yield frame
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
+def test_what_lies_between_two_frames_is_not_decoded(tmp_path, name):
+    path = write_video(tmp_path / name, 600, 30, size=(16, 16), key_every=5, codec="mpeg4")
+    with av.open(str(path)) as container:
+        counting = Counting(container)
+        times = [index * 600 // 8 / 30 for index in range(8)]
+        reel = _Reel(counting, container.streams.video[0], times)
+        assert all(reel.frame(index) for index in range(8))
+    assert counting.frames < 8 * 20
+
+
+def test_frames_that_are_near_are_decoded_once(tmp_path):
+    path = write_video(tmp_path / "a.mp4", 64)
+    with av.open(str(path)) as container:
+        counting = Counting(container)
+        reel = _Reel(counting, container.streams.video[0], [index / 5 for index in range(32)])
+        assert all(reel.frame(index) for index in range(32))
+    assert counting.frames <= 64
+
+
+def test_a_variable_rate_gives_what_is_on_screen_at_the_time(tmp_path):
+    at_ms = [0, 100, 200, 1000, 1100, 5000, 5100, 5200]
+    path = write_video(tmp_path / "a.mp4", len(at_ms), at_ms=at_ms)
+    decoded, found = all_frames(path), header(path)
+    assert (found.frames, found.duration_s) == (8, pytest.approx(5.2, abs=0.3))
+    times = frame_times(found, VideoSettings())
+    slack = 0.25 / found.frame_rate
+    places = [sum(shown / 1000 <= time + slack for shown in at_ms) - 1 for time in times]
+    assert len(set(places)) < len(at_ms)  # the reference would take each once
+    for place, frame in zip(places, frames_at(path, times), strict=True):
+        np.testing.assert_array_equal(frame, decoded[place])
+
+
+@pytest.mark.parametrize(
+    ("turn", "size", "corner"),
+    [
+        (0, (64, 48), (0, 0)),
+        (90, (48, 64), (-1, 0)),
+        (-90, (48, 64), (0, -1)),
+        (180, (64, 48), (-1, -1)),
+    ],
+)
+def test_a_phone_that_was_turned_gives_upright_frames(tmp_path, turn, size, corner):
+    path = write_video(tmp_path / "a.mp4", 2, turn=turn)
+    found = header(path)
+    assert (found.width, found.height) == size
+    [frame] = frames_at(path, [0.0])
+    assert frame.shape[:2] == size[::-1]
+    red = frame[corner]
+    assert red[0] > 200 and red[1:].max() < 60
+    cost = video_cost(VideoPart(path))
+    assert (cost.seen_width > cost.seen_height) == (size[0] > size[1])
+
+
+def cut(path: Path, share: float) -> Path:
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    return path
+
+
+BROKEN = {
+    "index at the end.mp4": (lambda path: cut(write_video(path, 200), 0.6), "of no known type"),
+    "index first.mp4": (
+        lambda path: cut(write_video(path, 200, movflags="faststart"), 0.6),
+        r"cut off: its header says 20\.0 s",
+    ),
+    "cut.mkv": (lambda path: cut(write_video(path, 200), 0.6), "cut off"),
+    "text.mp4": (lambda path: path.write_text("not a video"), "not a video of a known type"),
+    "damaged.mp4": (lambda path: path.write_bytes(b"\0\0\0\x20ftypisom" + bytes(99)), "damaged"),
+    "empty.mp4": (lambda path: path.touch(), "empty"),
+    "folder.mp4": (lambda path: path.mkdir(), "is a folder"),
+    "missing.mp4": (lambda path: None, "no such file"),
+    "sound.mp4": (lambda path: write_sound(path, 0.5), "has no pictures, only sound"),
+    "long.mp4": (
+        lambda path: write_video(path, 27, Fraction(1, 400), size=(16, 16)),
+        r"is 180\.0 min long, expected at most 90: .* one frame every few minutes",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_pain_60_a_file_that_cannot_be_used_is_told(tmp_path, name):
+    write, message = BROKEN[name]
+    write(tmp_path / name)
+    with pytest.raises(AttachmentError, match=message) as error:
+        video_cost(VideoPart(tmp_path / name, name=name))
+    assert error.value.exit_code == 5
+    assert name in error.value.message and error.value.hint
+
+
+def test_without_the_extra_its_name_is_told(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "a.mp4")
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(AttachmentError, match=r"reader for those is not installed") as error:
+        video_cost(VideoPart(path))
+    assert error.value.hint == "pip install 'gemma4-mlx[video]'"
+
+
+def test_a_path_is_never_an_address():
+    with pytest.raises(AttachmentError, match="no such file"):
+        video_cost(VideoPart("http://localhost/a.mp4"))
+
+
+def test_a_file_that_changes_is_read_again(tmp_path):
+    path = tmp_path / "a.mp4"
+    before = prepare_video(VideoPart(write_video(path, 2)), VideoSettings())
+    again = prepare_video(VideoPart(path), VideoSettings())
+    assert (again.sha256, again.pixels is before.pixels) == (before.sha256, True)
+    after = prepare_video(VideoPart(write_video(path, 3)), VideoSettings())
+    assert (before.cost.frames, after.cost.frames) == (2, 3)
+    assert after.sha256 != before.sha256
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.webm"])
+def test_the_sound_is_read_whole(tmp_path, name):
+    codec = "libvpx" if name == "a.webm" else "libx264"
+    path = write_video(tmp_path / name, 10, codec=codec, sound_s=1.5)
+    part = AudioPart(path, name=name)
+    samples, rate = read_audio(part)
+    assert (len(samples), rate) == read_audio_length(part)
+    assert rate == SOUND_RATE
+    assert len(samples) / rate == pytest.approx(1.5, abs=0.1)
+    middle = slice(rate // 2, rate)
+    power = np.abs(np.fft.rfft(samples[middle]))
+    assert np.argmax(power) == pytest.approx(440 / 2, abs=1)
+    assert samples[middle].std() == pytest.approx(tone(1)[: rate // 2].std(), rel=0.1)
+
+
+def test_a_clip_in_a_file_for_videos_is_a_clip(tmp_path):
+    path = write_sound(tmp_path / "a.m4a", 2.0)
+    assert is_container(path) and not has_pictures(path, "a.m4a")
+    assert clip_cost(AudioPart(path)).tokens == 50
+
+
+def test_a_video_without_sound_is_no_clip(tmp_path):
+    path = write_video(tmp_path / "a.mp4", 2)
+    with pytest.raises(AttachmentError, match="has no sound"):
+        clip_cost(AudioPart(path, name="a.mp4"))
