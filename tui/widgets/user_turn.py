@@ -49,7 +49,7 @@ class UserTurn(Turn):
             more = len(text) - LONGEST_SHOWN
             yield Static(printable(text[:LONGEST_SHOWN]), markup=False, classes="said")
             if more > 0:
-                yield Static(f"… and {more} characters more", classes="quiet")
+                yield Static(f"… and {more} characters more", classes="more")
 
     def show_receipts(self) -> None:
         """The model has got more of what was attached."""
