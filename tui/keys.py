@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 
-from textual.app import App
 from textual.binding import Binding
 from textual.dom import DOMNode
 from textual.keys import REPLACED_KEYS, Keys, key_to_character
-from textual.screen import Screen
 
 import tui
 
@@ -34,6 +32,9 @@ NEVER_ARRIVE = {
 
 SWAPPED_ENTER = {"prompt.send": "ctrl+j", "prompt.newline": "enter,shift+enter"}
 """Keys for whoever wants Enter to break the line."""
+
+IN_THE_CHAT = {"chat", "prompt", "suggestions", "row", "recorder", "turn", "thoughts", "code"}
+"""Places where the keys of the chat's screen work, too."""
 
 _MODIFIERS = {"ctrl", "alt", "shift", "super", "meta", "hyper"}
 _SIGNS = {"up": "↑", "down": "↓", "left": "←", "right": "→"}
@@ -56,6 +57,11 @@ class Key:
     description: str
     owner: type[DOMNode]
 
+    @property
+    def place(self) -> str:
+        """Where it works: the first part of the id."""
+        return self.id.partition(".")[0]
+
 
 @cache
 def all_keys() -> tuple[Key, ...]:
@@ -72,8 +78,17 @@ def named(keys: str) -> str:
 
 
 def keymap(chosen: Mapping[str, str], *, enter_sends: bool = True) -> dict[str, str]:
-    """Binding id -> keys, for `App.set_keymap`."""
-    return {**({} if enter_sends else SWAPPED_ENTER), **chosen}
+    """Binding id -> keys, for `App.set_keymap`.
+
+    Textual takes a key from all bindings of a widget once one of them moves away from it, so
+    those that stay are named, too.
+    """
+    moved = {**({} if enter_sends else SWAPPED_ENTER), **chosen}
+    if not moved:
+        return moved
+    lost = {one for key in all_keys() if key.id in moved for one in key.keys.split(",")}
+    staying = {key.id: key.keys for key in all_keys() if lost & set(key.keys.split(","))}
+    return {**staying, **moved}
 
 
 def problems(chosen: Mapping[str, str]) -> list[str]:
@@ -147,10 +162,9 @@ def _keys_of(owner: type[DOMNode]) -> Iterable[Key]:
 
 
 def _meet(one: Key, other: Key) -> bool:
-    """Whether both can be wanted at one time: on one widget, or one of them everywhere."""
-    everywhere = any(issubclass(key.owner, App) for key in (one, other))
-    screens = [key for key in (one, other) if issubclass(key.owner, Screen)]
-    return one.owner is other.owner or everywhere or len(screens) == 1
+    """Whether both can be wanted at one time."""
+    places = {one.place, other.place}
+    return len(places) == 1 or "app" in places or ("chat" in places and places <= IN_THE_CHAT)
 
 
 def _unfit(key: str, binding_id: str) -> str:
@@ -183,6 +197,6 @@ def _plain(key: str) -> str:
 
 def _named(key: str) -> str:
     *modifiers, last = key.strip().split("+")
-    character = _character(last) or ""
-    sign = character if character.isprintable() and character != " " else last
+    character = _character(last)
+    sign = character if character and character.isprintable() and character != " " else last
     return "+".join([*modifiers, _SIGNS.get(last) or _WORDS.get(last) or sign])

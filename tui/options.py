@@ -74,11 +74,6 @@ class ChatOptions:
         """The same with what a preset chooses."""
         return replace(self, **dict(preset.choices))
 
-    def choices(self) -> dict[str, Value]:
-        """What a preset would keep of them: all that is not the checkpoint's own."""
-        values = {name: getattr(self, name) for name in CHOICES}
-        return {name: value for name, value in values.items() if value not in (None, "")}
-
     def chosen(self, setting: Setting) -> Value | None:
         """What holds of a setting that a chat can have otherwise."""
         return getattr(self, _BY_PATH[setting.path])

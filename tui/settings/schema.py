@@ -19,6 +19,7 @@ class Setting:
         default: what holds without it; None is the checkpoint's own.
         summary: what it does, in a few words.
         short: another word for it after /set.
+        unset: what holds without a default, in words.
         example: a value for the commented line in a new file, where there is no default.
         per_chat: whether a chat can have it otherwise: by an option, by /set, by a preset.
     """
@@ -28,6 +29,7 @@ class Setting:
     default: Value | None
     summary: str
     short: str = ""
+    unset: str = "the checkpoint's own"
     example: Value | None = None
     per_chat: bool = False
 
@@ -45,7 +47,7 @@ class Setting:
     def default_text(self) -> str:
         """The default, in words."""
         if self.default is None:
-            return "the checkpoint's own"
+            return self.unset
         return in_words(self.default)
 
 
@@ -67,7 +69,7 @@ SAMPLING: tuple[Setting, ...] = (
         None,
         "0 takes the likeliest token",
         "temp",
-        1.0,
+        example=1.0,
         per_chat=True,
     ),
     Setting(
@@ -76,7 +78,7 @@ SAMPLING: tuple[Setting, ...] = (
         None,
         "sample from the likeliest tokens that have this share",
         "p",
-        0.95,
+        example=0.95,
         per_chat=True,
     ),
     Setting(
@@ -85,7 +87,7 @@ SAMPLING: tuple[Setting, ...] = (
         None,
         "sample from the k likeliest tokens; 0 for all",
         "k",
-        64,
+        example=64,
         per_chat=True,
     ),
     Setting(
@@ -93,6 +95,7 @@ SAMPLING: tuple[Setting, ...] = (
         Number(0, whole=True),
         None,
         "makes sampling repeatable",
+        unset="another every time",
         example=0,
         per_chat=True,
     ),
@@ -111,7 +114,7 @@ SETTINGS: tuple[Setting, ...] = (
         None,
         "what a picture may cost; auto: no more than it needs",
         "budget",
-        280,
+        example=280,
         per_chat=True,
     ),
     Setting(
@@ -162,9 +165,15 @@ SETTINGS: tuple[Setting, ...] = (
     ),
 )
 
+_BY_PATH = {each.path: each for each in SETTINGS}
 _BY_WORD = {
     word: each for each in SETTINGS for word in filter(None, (each.path, each.name, each.short))
 }
+
+
+def setting(path: str) -> Setting:
+    """The setting of that path."""
+    return _BY_PATH[path]
 
 
 def find_setting(word: str) -> Setting | None:

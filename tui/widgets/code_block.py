@@ -12,8 +12,8 @@ class CodeBlock(MarkdownFence, can_focus=True):
 
     BINDINGS = [
         Binding("y", "copy", "Copy the code", id="code.copy"),
-        Binding("left", "scroll_left", "Left", show=False),
-        Binding("right", "scroll_right", "Right", show=False),
+        Binding("left", "scroll_left", "Left", show=False, id="code.left"),
+        Binding("right", "scroll_right", "Right", show=False, id="code.right"),
     ]
 
     keys = "y copy · ← → scroll · esc back"

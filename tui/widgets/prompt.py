@@ -38,7 +38,7 @@ class Prompt(TextArea):
         Binding("enter", "send", "Send", id="prompt.send"),
         Binding("ctrl+j,shift+enter", "newline", "New line", id="prompt.newline"),
         Binding("ctrl+v", "paste", "Paste a picture or text", id="prompt.paste", show=False),
-        Binding("ctrl+z,ctrl+underscore", "undo", "Undo", id="prompt.undo", show=False),
+        Binding("ctrl+underscore,super+z", "undo", "Undo", id="prompt.undo", show=False),
         Binding("ctrl+d", "quit_or_delete", "Quit", id="prompt.quit", show=False),
         Binding("pageup", "scroll_transcript(-1)", "Scroll", id="prompt.page_up", show=False),
         Binding("pagedown", "scroll_transcript(1)", "Scroll", id="prompt.page_down", show=False),
