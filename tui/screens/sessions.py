@@ -29,7 +29,7 @@ MOST = 200
 """How many chats are listed; older ones are found by searching."""
 
 SEARCH_KEYS = (
-    "type to search · [@click=screen.open]enter open[/] · ↓ to the list"
+    "type to search · [@click=screen.open]enter open[/] · ↓ list: rename, export, delete"
     " · [@click=screen.leave]esc back[/]"
 )
 LIST_KEYS = (
@@ -104,6 +104,7 @@ class SessionsScreen(ModalScreen[str | None]):
     }
     """
     BINDINGS = [
+        Binding("down", "into_list", "To the list", id="sessions.down", show=False),
         Binding("r,f2", "rename", "Rename", id="sessions.rename"),
         Binding("x", "export", "Export", id="sessions.export"),
         Binding("d,delete", "delete", "Delete", id="sessions.delete"),
@@ -178,10 +179,11 @@ class SessionsScreen(ModalScreen[str | None]):
         message.stop()
         self._search.focus()
 
-    def key_down(self) -> None:
-        """From the search to the list."""
+    def action_into_list(self) -> None:
+        """From the search to the list, and to its next chat."""
         if self.focused is self._search and self._list.option_count:
             self._list.focus()
+            self._list.action_cursor_down()
 
     def on_descendant_focus(self) -> None:
         """The keys that work now."""
