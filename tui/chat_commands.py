@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemma4_mlx.errors import UsageError
-from tui import figures
 from tui.conversation import Conversation
 from tui.entry import Entry
 from tui.export import export_chat, import_chat, render_chat
 from tui.markdown_pieces import code_blocks
 from tui.paths import resolve
+from tui.reports import context_report, stats_report
 from tui.widgets.notice import Notice
 
 if TYPE_CHECKING:
@@ -125,35 +125,10 @@ class ChatCommands:
     # What it costs
 
     async def _command_stats(self, argument: str) -> None:
-        answers = [
-            (answer.finished.usage, answer.finished.timings)
-            for answer in self._chat.conversation.branch()
-            if answer.finished is not None
-        ]
-        if not answers:
-            raise UsageError("nothing has been answered yet")
-        read = sum(usage.prompt_tokens - usage.reused_tokens for usage, _ in answers)
-        reused = sum(usage.reused_tokens for usage, _ in answers)
-        written = sum(usage.completion_tokens for usage, _ in answers)
-        rates = [timings.decode_tokens_per_s for _, timings in answers]
-        lines = [
-            f"{figures.tokens(read)} read, {reused} reused, {written} written",
-            f"{max(rates):.0f} tok/s at best, {min(rates):.0f} at worst",
-        ]
-        count = f"{len(answers)} answer{'' if len(answers) == 1 else 's'}"
-        await self._note(count, lines)
+        await self._note(*stats_report(self._chat.conversation))
 
     async def _command_context(self, argument: str) -> None:
-        use = self._chat.context
-        lines = [
-            f"{figures.tokens(use.used)} of {use.limit or 'an unknown number'} are taken",
-            f"the draft would take about {use.draft}",
-        ]
-        for question, _ in self._chat.conversation.told():
-            for place, attachment in enumerate(question.attachments):
-                got = sum(each.tokens for each in question.receipts_of(place))
-                sign = figures.sign(attachment.kind)
-                lines.append(f"{sign} {attachment.name}: {got or attachment.tokens()}")
+        lines = context_report(self._chat.context, self._chat.conversation)
         await self._note("Context", lines)
 
     async def _note(self, title: str, lines: list[str]) -> None:

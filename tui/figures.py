@@ -110,18 +110,25 @@ def ending(answer: Entry) -> str:
     """The line under an answer that has ended: how, if not well, and its figures."""
     finished = answer.finished
     if answer.state == "failed":
-        return "broken off · the model is not told of it · r tries again"
+        return f"{manner(answer)} · r tries again"
+    figured = stats(finished) if finished and finished.usage.prompt_tokens else ""
+    return " · ".join(filter(None, (manner(answer), figured)))
+
+
+def manner(answer: Entry) -> str:
+    """How an answer has ended, if not well."""
+    finished = answer.finished
+    if answer.state == "failed":
+        return "broken off · the model is not told of it"
     if finished is None:
         return "stopped" if answer.state == "stopped" else ""
-    words = {
+    return {
         "stop": "" if answer.text.strip() or answer.tool_calls else "empty answer",
         "length": f"cut off after {tokens(finished.usage.completion_tokens)}",
         "cancelled": "stopped",
         "loop": "stopped: it only repeated itself",
         "tool_call": "asked for a tool",
     }[finished.reason]
-    figured = stats(finished) if finished.usage.prompt_tokens else ""
-    return " · ".join(filter(None, (words, figured)))
 
 
 def thought(answer: Entry) -> str:

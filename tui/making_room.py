@@ -7,18 +7,13 @@ from typing import TYPE_CHECKING
 from gemma4_mlx.events import Event, Finished
 from tui import figures
 from tui.context import oldest_turns, smaller_pictures
-from tui.conversation import Conversation, Draft
+from tui.conversation import Draft
+from tui.summary import ASK_FOR_SUMMARY, continued
 from tui.widgets.notice import Notice
 from tui.widgets.user_turn import UserTurn
 
 if TYPE_CHECKING:
     from tui.screens.chat import ChatScreen
-
-ASK_FOR_SUMMARY = (
-    "Summarise our conversation so far for somebody who has to go on with it: the facts, what "
-    "was decided, what is still open, and what the pictures and clips showed. Be brief."
-)
-SUMMARY = "What was said before, summarised:"
 
 
 class MakingRoom:
@@ -77,10 +72,7 @@ class MakingRoom:
             self._chat.composer.restore(draft)
             await self._note("No summary was written; the chat goes on here.")
             return
-        old = self._chat.conversation
-        system = "\n\n".join(filter(None, (old.system, f"{SUMMARY}\n{text}")))
-        title = f"{old.title} (continued)"
-        await self._chat.take(Conversation(system, model=old.model, title=title))
+        await self._chat.take(continued(self._chat.conversation, text))
         await self._note("A new chat; the model knows this:", text)
         if draft.text or draft.attachments:
             await self._chat.turns.send(draft)

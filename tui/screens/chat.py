@@ -27,6 +27,7 @@ from tui.making_room import MakingRoom
 from tui.options import ChatOptions
 from tui.printable import printable_line
 from tui.screens.attaching import AttachingScreen
+from tui.turn_request import turn_request
 from tui.turn_wishes import TurnWishes
 from tui.turns import Turns
 from tui.widgets.code_block import CodeBlock
@@ -164,18 +165,7 @@ class ChatScreen(AttachingScreen):
 
     def request(self, messages: tuple[ChatForm, ...]) -> TurnRequest:
         """A turn with what is chosen now."""
-        options = self.options
-        return TurnRequest(
-            messages,
-            image_tokens=options.image_tokens,
-            thinking=options.thinking,
-            max_tokens=options.max_tokens,
-            temperature=options.temperature,
-            top_p=options.top_p,
-            top_k=options.top_k,
-            seed=options.seed,
-            state_path=self.kept.state_path(self.conversation),
-        )
+        return turn_request(messages, self.options, self.kept.state_path(self.conversation))
 
     # What is said and shown
 

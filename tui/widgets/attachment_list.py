@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from textual.containers import VerticalScroll
 from textual.message import Message
 
-from gemma4_mlx.errors import AttachmentError, UsageError
 from gemma4_mlx.events import ModelReady
-from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS, ImageTokens
+from gemma4_mlx.messages import ImageTokens
 from tui import figures
 from tui.attachment import Attachment
-from tui.paths import Kind, exists, split_paths
+from tui.draft_arguments import named_budget, named_files, named_place, refusal
+from tui.paths import Kind
 from tui.widgets.attachment_row import AttachmentRow
 
 
@@ -113,13 +113,7 @@ class AttachmentList(VerticalScroll, can_focus=False):
         Raises:
             UsageError: none is named, or one does not exist.
         """
-        paths = split_paths(argument)
-        if not paths:
-            raise UsageError(f"/{kind} needs the path of a file")
-        for path in paths:
-            if not exists(path):
-                raise UsageError(f"no such file: {path}")
-        self.add(Attachment(kind, path) for path in paths)
+        self.add(Attachment(kind, path) for path in named_files(argument, kind))
 
     def set_budget(self, argument: str) -> None:
         """Choose the budget of one row, or of all pictures that are attached or will be.
@@ -127,15 +121,11 @@ class AttachmentList(VerticalScroll, can_focus=False):
         Raises:
             UsageError: there is no such budget, or no such row.
         """
-        choices: dict[str, ImageTokens] = {str(each): each for each in IMAGE_TOKEN_BUDGETS}
-        choices["auto"] = "auto"
-        budget, _, number = argument.partition(" ")
-        if budget not in choices:
-            raise UsageError(f"/budget takes one of {', '.join(choices)}")
-        if number.strip():
-            self._numbered(number.strip(), "/budget").choose(choices[budget])
+        budget, number = named_budget(argument)
+        if number:
+            self._numbered(number, "/budget").choose(budget)
         else:
-            self._spread(choices[budget])
+            self._spread(budget)
 
     @property
     def image_tokens(self) -> ImageTokens | None:
@@ -157,12 +147,7 @@ class AttachmentList(VerticalScroll, can_focus=False):
 
     def _numbered(self, number: str, command: str) -> AttachmentRow:
         """The row of a number as people count; the last if there is none."""
-        if not number and self.rows:
-            return self.rows[-1]
-        if number.isdecimal() and 1 <= int(number) <= len(self.rows):
-            return self.rows[int(number) - 1]
-        there = f"there are {len(self.rows)}" if self.rows else "nothing is attached"
-        raise UsageError(f"{command} {number}".rstrip() + f": {there}")
+        return self.rows[named_place(number, len(self.rows), command)]
 
     def _spread(self, image_tokens: ImageTokens | None) -> None:
         self._image_tokens = image_tokens
@@ -197,16 +182,5 @@ class AttachmentList(VerticalScroll, can_focus=False):
         """Give a row what is known of the model."""
         if row.holds.image_tokens is None:
             row.choose(self.image_tokens)
-        model = self._model
-        if model is None:
-            return
-        image = row.holds.kind == "image"
-        sense = "see pictures" if image else "hear clips"
-        row.refusal = (
-            None
-            if (model.sees if image else model.hears)
-            else AttachmentError(
-                f"{row.holds.name}: {model.name} cannot {sense}",
-                "choose another model with /model, or take it out",
-            )
-        )
+        if self._model is not None:
+            row.refusal = refusal(row.holds, self._model)
