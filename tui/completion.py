@@ -81,7 +81,7 @@ def suggest_files(query: str, folder: Path) -> list[Suggestion]:
     inside, slash, letters = query.rpartition("/")
     place = _place(folder, inside + slash)
     try:
-        if slash or not letters:
+        if slash or not letters or letters.startswith("."):
             entries = list_folder(place, everything=letters.startswith("."))
             entries = [entry for entry in entries if entry.is_folder or entry.is_media]
         else:

@@ -153,9 +153,11 @@ class Composer(Vertical):
         self.prompt.focus()
 
     def record(self) -> None:
-        """Begin to record, in a strip above the prompt."""
-        if not self.recorder.is_active:
-            self._hints.hush()
+        """Begin to record, in a strip above the prompt; or back to it."""
+        self._hints.hush()
+        if self.recorder.is_active:
+            self.recorder.focus()
+        else:
             self.recorder.begin(self.microphone, state_folder() / "recordings")
 
     def say(self, message: str, *, error: bool = False) -> None:
@@ -168,10 +170,14 @@ class Composer(Vertical):
     # The prompt
 
     def on_prompt_sent(self, message: Prompt.Sent) -> None:
-        """Pass it on."""
+        """Pass it on, but not without what is being recorded."""
         message.stop()
         self._hints.hush()
-        self.post_message(self.Submitted(message.text))
+        if self.recorder.is_active:
+            self.recorder.focus()
+            self.say("still recording: enter attaches it, esc throws it away")
+        else:
+            self.post_message(self.Submitted(message.text))
 
     def on_prompt_scrolled(self, message: Prompt.Scrolled) -> None:
         """Pass it on."""

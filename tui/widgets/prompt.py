@@ -155,7 +155,7 @@ class Prompt(TextArea):
         """Replace what is written, and stand at its end; `TextArea.Changed` is for the user's."""
         with self.prevent(TextArea.Changed):
             self.text = self._folded.fold(text)
-        self._has_pasted_start = False
+        self._has_pasted_start = self.is_suggesting = False
         self._pasted_files = ""
         self.move_cursor(self.document.end)
 

@@ -53,6 +53,10 @@ class PromptBox(Vertical):
         yield self._suggestions
         yield self.prompt
 
+    def on_mount(self) -> None:
+        """The list goes with what it was for."""
+        self.watch(self.prompt, "is_suggesting", self._close)
+
     def on_text_area_changed(self, message: TextArea.Changed) -> None:
         """Suggest something else."""
         self._suggest()
@@ -120,6 +124,10 @@ class PromptBox(Vertical):
         self._suggestions.offer(items)
         self.prompt.is_suggesting = bool(items)
 
+    def _close(self, is_suggesting: bool) -> None:
+        if not is_suggesting:
+            self._suggestions.offer([])
+
     def _take(self, suggestion: Suggestion | None, *, send: bool) -> None:
         start = self._start
         if suggestion is None or start is None:
@@ -129,5 +137,5 @@ class PromptBox(Vertical):
         if suggestion.path is not None:
             self.post_message(self.FileChosen(suggestion.path))
         elif send and suggestion.is_whole:
-            self._offer([])
-            self.prompt.action_send()
+            # Later, as a message of the prompt: one made here would not rise above this widget.
+            self.prompt.call_next(self.prompt.action_send)
