@@ -7,7 +7,15 @@ import pytest
 
 from gemma4_mlx.events import Finished
 from gemma4_mlx.session import Session
-from tests.session.toy_chat import ChatProcessor, clip, cold_logits, picture, question, words
+from tests.session.toy_chat import (
+    ChatProcessor,
+    clip,
+    cold_logits,
+    picture,
+    question,
+    video,
+    words,
+)
 
 POSITIONS = 150
 """About what the conversations here come to."""
@@ -30,6 +38,8 @@ class Play:
             media.append(picture(self.draw.integers(3), self.draw.integers(2, 6)))
         if self.hears and self.draw.random() < 0.3:
             media.append(clip(self.draw.integers(3)))
+        if self.draw.random() < 0.2:
+            media.append(video(self.draw.integers(2), self.draw.integers(1, 4)))
         return question(words(self.draw.integers(99), self.draw.integers(1, 30)), *media)
 
     def users(self):

@@ -69,12 +69,17 @@ def clip(seed: int, frames: int = 20) -> dict[str, Any]:
     return {"type": "audio", "seed": seed, "tokens": audio_soft_tokens(frames), "frames": frames}
 
 
+def video(seed: int, frames: int = 3, tokens: int = 2) -> dict[str, Any]:
+    """`tokens` are those of each frame."""
+    return {"type": "video", "seed": seed, "tokens": tokens, "frames": frames}
+
+
 def question(text: str, *media: dict[str, Any]) -> dict[str, Any]:
     return {"role": "user", "content": [*media, {"type": "text", "text": text}]}
 
 
 class ChatProcessor:
-    """Renders a conversation; pictures and clips are noise that follows from a seed."""
+    """Renders a conversation; pictures, clips and frames are noise that follows from a seed."""
 
     def __init__(self, *, primes: bool = False) -> None:
         self.tokenizer = ChatTokenizer()
@@ -107,42 +112,41 @@ class ChatProcessor:
                 yield from self.tokenizer.encode(part["text"])
                 continue
             self._media.append(part)
-            begin, soft, end = (
-                ("boi", "image", "eoi") if part["type"] == "image" else ("boa", "audio", "eoa")
-            )
+            begin, end = ("boa", "eoa") if part["type"] == "audio" else ("boi", "eoi")
             control = self.tokenizer.control
-            yield getattr(control, f"{begin}_token_id")
-            yield from [getattr(control, f"{soft}_token_id")] * part["tokens"]
-            yield getattr(control, f"{end}_token_id")
+            for _ in range(part["frames"] if part["type"] == "video" else 1):
+                yield getattr(control, f"{begin}_token_id")
+                yield from [getattr(control, f"{part['type']}_token_id")] * part["tokens"]
+                yield getattr(control, f"{end}_token_id")
 
     def _receipts(self) -> tuple[MediaReceipt, ...]:
-        return tuple(
-            MediaReceipt(
-                part["type"],
-                "a file",
-                part["tokens"],
-                part["tokens"],
-                image_tokens=part["tokens"] if part["type"] == "image" else 0,
-                sha256=hashlib.sha256(f"{part['type']}{part['seed']}".encode()).hexdigest(),
-            )
-            for part in self._media
+        return tuple(map(self._receipt, self._media))
+
+    def _receipt(self, part: dict[str, Any]) -> MediaReceipt:
+        frames = part["frames"] if part["type"] == "video" else 0
+        return MediaReceipt(
+            part["type"],
+            "a file",
+            part["tokens"] * max(1, frames),
+            part["tokens"] * max(1, frames),
+            image_tokens=0 if part["type"] == "audio" else part["tokens"],
+            frames=frames,
+            sha256=hashlib.sha256(f"{part['type']}{part['seed']}".encode()).hexdigest(),
         )
 
     def _arrays(self) -> dict[str, np.ndarray]:
         arrays: dict[str, np.ndarray] = {}
-        images = [part for part in self._media if part["type"] == "image"]
-        clips = [part for part in self._media if part["type"] == "audio"]
+        images = [(part["seed"], part["tokens"]) for part in self._of("image")]
+        frames = [
+            (1000 * part["seed"] + index, part["tokens"])
+            for part in self._of("video")
+            for index in range(part["frames"])
+        ]
+        clips = self._of("audio")
         if images:
-            most = max(part["tokens"] for part in images)
-            pixels = np.zeros((len(images), 9 * most, 768), np.float32)
-            positions = np.full((len(images), 9 * most, 2), -1, np.int32)
-            for index, part in enumerate(images):
-                count = 9 * part["tokens"]
-                pixels[index, :count] = np.random.default_rng(part["seed"]).random((count, 768))
-                positions[index, :count] = [
-                    (column, row) for row in range(3) for column in range(3 * part["tokens"])
-                ]
-            arrays |= {"pixel_values": pixels, "image_position_ids": positions}
+            arrays["pixel_values"], arrays["image_position_ids"] = _noise(images)
+        if frames:
+            arrays["pixel_values_videos"], arrays["video_position_ids"] = _noise(frames)
         if clips:
             most = max(part["frames"] for part in clips)
             features = np.zeros((len(clips), most, 128), np.float32)
@@ -152,6 +156,22 @@ class ChatProcessor:
             mask = np.arange(most)[None] < np.array([[part["frames"]] for part in clips])
             arrays |= {"input_features": features, "input_features_mask": mask}
         return arrays
+
+    def _of(self, kind: str) -> list[dict[str, Any]]:
+        return [part for part in self._media if part["type"] == kind]
+
+
+def _noise(pictures: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Patches and positions of pictures, each given by a seed and its soft tokens."""
+    most = max(tokens for _, tokens in pictures)
+    pixels = np.zeros((len(pictures), 9 * most, 768), np.float32)
+    positions = np.full((len(pictures), 9 * most, 2), -1, np.int32)
+    for index, (seed, tokens) in enumerate(pictures):
+        pixels[index, : 9 * tokens] = np.random.default_rng(seed).random((9 * tokens, 768))
+        positions[index, : 9 * tokens] = [
+            (column, row) for row in range(3) for column in range(3 * tokens)
+        ]
+    return pixels, positions
 
 
 @dataclass
