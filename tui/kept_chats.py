@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from gemma4_mlx.errors import UsageError
 from tui.conversation import Conversation
-from tui.folders import data_folder, state_folder
-from tui.store import AsyncStore
+from tui.folders import data_folder
+from tui.store import AsyncStore, SessionCaches, Store, caches_folder
 
 
 class KeptChats:
@@ -24,7 +25,12 @@ class KeptChats:
 
     def __init__(self, *, is_kept: bool, on_trouble: Callable[[str], None]) -> None:
         self._is_kept = is_kept
-        self.store = AsyncStore(data_folder(), on_trouble=on_trouble)
+        self._caches = SessionCaches(caches_folder())
+        self.store = AsyncStore(
+            data_folder(),
+            open_store=partial(Store.open, caches=caches_folder()),
+            on_trouble=on_trouble,
+        )
 
     async def write(self, conversation: Conversation) -> tuple[str, ...]:
         """Write it now; returns remarks for the user."""
@@ -37,7 +43,7 @@ class KeptChats:
 
     def state_path(self, conversation: Conversation) -> str | None:
         """The file in which the engine keeps what it has read of a conversation."""
-        return str(state_folder() / "caches" / conversation.id) if self._is_kept else None
+        return str(self._caches.path(conversation.id)) if self._is_kept else None
 
     async def load(self, beginning: str) -> Conversation:
         """The chat whose id begins so.

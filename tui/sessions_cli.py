@@ -137,9 +137,9 @@ def rm(session_ids: tuple[str, ...], yes: bool, as_json: bool) -> None:
 def _store() -> Iterator[Store]:
     """The chats of this user; trouble with them is said."""
     from tui.folders import data_folder
-    from tui.store import Store
+    from tui.store import Store, caches_folder
 
-    store = Store.open(data_folder())
+    store = Store.open(data_folder(), caches=caches_folder())
     if store.trouble:
         click.echo(f"note: {printable_line(store.trouble)}", err=True)
     try:

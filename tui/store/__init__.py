@@ -8,11 +8,13 @@ search_index    full text search, and how a hit is shown
 entry_row       an entry as rows and back
 plain_values    our values as JSON and back
 media_folder    pictures and clips by their content
+    session_caches  what the engine has read of each chat, while there is room
     prompt_history  what was typed before
 """
 
 from tui.store.async_store import AsyncStore
+from tui.store.session_caches import SessionCaches, caches_folder
 from tui.store.session_row import SessionRow, Snippet
 from tui.store.store import Store
 
-__all__ = ["AsyncStore", "SessionRow", "Snippet", "Store"]
+__all__ = ["AsyncStore", "SessionCaches", "SessionRow", "Snippet", "Store", "caches_folder"]

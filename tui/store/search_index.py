@@ -51,6 +51,15 @@ def prepare(connection: sqlite3.Connection) -> bool:
     Returns:
         Whether there is an index.
     """
+    try:
+        return _prepare(connection)
+    except sqlite3.Error:  # damaged, or another program holds the file
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        return False
+
+
+def _prepare(connection: sqlite3.Connection) -> bool:
     (kept_up,) = connection.execute(
         "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'entry'"
     ).fetchone()

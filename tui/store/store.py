@@ -19,6 +19,7 @@ from tui.store import search_index
 from tui.store.database import Database, open_database, reason
 from tui.store.entry_row import read_entries, storable, write_entry
 from tui.store.media_folder import Kept, MediaFolder
+from tui.store.session_caches import SessionCaches
 from tui.store.session_row import SessionRow
 
 WAIT_S = 5.0
@@ -55,9 +56,12 @@ class Store:
         trouble: why they are not in `chats.db`, for people; empty if they are.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, database: Database, clock: Callable[[], float], caches: SessionCaches | None
+    ) -> None:
         self._connection = database.connection
         self._clock = clock
+        self._caches = caches
         self.path = database.path
         self.trouble = database.trouble
         # Each file has a folder of its own: what no message of it refers to may go.
@@ -67,7 +71,12 @@ class Store:
 
     @classmethod
     def open(
-        cls, folder: Path, *, clock: Callable[[], float] = time.time, wait_s: float = WAIT_S
+        cls,
+        folder: Path,
+        *,
+        caches: Path | None = None,
+        clock: Callable[[], float] = time.time,
+        wait_s: float = WAIT_S,
     ) -> Store:
         """Open the chats of a folder; never fails, but may have `trouble`.
 
@@ -75,16 +84,14 @@ class Store:
 
         Args:
             folder: such as `tui.folders.data_folder()`.
+            caches: where the engine keeps what it has read of each chat, to be tidied up.
             clock: tells the time, in seconds since 1970.
             wait_s: how long to wait for another program.
         """
-        store = cls(open_database(folder, wait_s=wait_s), clock)
-        with suppress(StoreError), store._writing():
-            store._connection.execute("UPDATE entry SET state = 'stopped' WHERE state = 'writing'")
-            store._connection.execute(
-                f"DELETE FROM session WHERE updated < ? AND NOT ({_HAS_ENTRIES})",
-                (clock() - EMPTY_FOR_S,),
-            )
+        kept = SessionCaches(caches) if caches else None
+        store = cls(open_database(folder, wait_s=wait_s), clock, kept)
+        with suppress(StoreError):
+            store._tidy_up()
         return store
 
     def close(self) -> None:
@@ -166,6 +173,8 @@ class Store:
             done = self._connection.execute("DELETE FROM session WHERE id = ?", (session_id,))
             if not done.rowcount:
                 raise _unknown(session_id)
+        if self._caches:
+            self._caches.forget(session_id)
         self._sweep()
 
     # All of them
@@ -226,6 +235,19 @@ class Store:
         if not ids or not beginning:
             raise _unknown(beginning)
         return ids[0]
+
+    def _tidy_up(self) -> None:
+        """What the last program could not finish, and what is of no more use."""
+        with self._writing():
+            self._connection.execute("UPDATE entry SET state = 'stopped' WHERE state = 'writing'")
+            self._connection.execute(
+                f"DELETE FROM session WHERE updated < ? AND NOT ({_HAS_ENTRIES})",
+                (self._clock() - EMPTY_FOR_S,),
+            )
+        if self._caches and not self.trouble:  # with trouble, other chats are elsewhere
+            with self._reading():
+                rows = self._connection.execute("SELECT id FROM session").fetchall()
+            self._caches.tidy({session_id for (session_id,) in rows})
 
     def _write_session(self, changes: Changes) -> bool:
         """Whether the chat is there to be written."""
