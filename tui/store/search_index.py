@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 
 from tui.store.session_row import Snippet
 
@@ -53,9 +54,11 @@ def prepare(connection: sqlite3.Connection) -> bool:
     """
     try:
         return _prepare(connection)
-    except sqlite3.Error:  # damaged, or another program holds the file
+    except sqlite3.Error:  # damaged beyond repair, or another program holds the file
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+        with suppress(sqlite3.Error):
+            _stop(connection)
         return False
 
 
@@ -64,10 +67,9 @@ def _prepare(connection: sqlite3.Connection) -> bool:
         "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'entry'"
     ).fetchone()
     if not has_fts5(connection):
-        for name in _TRIGGERS:
-            connection.execute(f"DROP TRIGGER IF EXISTS {name}")
+        _stop(connection)
         return False
-    if kept_up < len(_TRIGGERS):
+    if kept_up < len(_TRIGGERS) or not _is_whole(connection):
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(
             "CREATE VIRTUAL TABLE IF NOT EXISTS entry_fts USING fts5 "
@@ -78,6 +80,23 @@ def _prepare(connection: sqlite3.Connection) -> bool:
             connection.execute(f"CREATE TRIGGER IF NOT EXISTS {name} {body}")
         connection.execute("INSERT INTO entry_fts (entry_fts) VALUES ('rebuild')")
         connection.execute("COMMIT")
+    return True
+
+
+def _stop(connection: sqlite3.Connection) -> None:
+    """Messages can be written again, whatever is the matter with the index."""
+    for name in _TRIGGERS:
+        connection.execute(f"DROP TRIGGER IF EXISTS {name}")
+
+
+def _is_whole(connection: sqlite3.Connection) -> bool:
+    """Whether the index can be used; a damaged one would let no message be written."""
+    try:
+        connection.execute("INSERT INTO entry_fts (entry_fts) VALUES ('integrity-check')")
+    except sqlite3.OperationalError:  # somebody writes: no time to look
+        return True
+    except sqlite3.DatabaseError:
+        return False
     return True
 
 

@@ -248,6 +248,23 @@ def test_an_index_is_made_anew_when_fts5_comes_back(tmp_path, monkeypatch):
     store.close()
 
 
+@pytest.mark.parametrize(
+    "damage",
+    ["DELETE FROM entry_fts_data", "UPDATE entry_fts_data SET block = x'00ff00ff' WHERE id > 10"],
+)
+def test_a_damaged_index_is_made_anew_or_done_without(tmp_path, damage):
+    store = Store.open(tmp_path)
+    chat = keep(store, rich_chat())
+    store._connection.execute(damage)
+    store.close()
+    store = Store.open(tmp_path)
+    chat = store.load(chat.id)
+    say(chat, "more", "words")
+    keep(store, chat)
+    assert [len(store.sessions(word)) for word in ("star", "words")] == [1, 1]
+    store.close()
+
+
 def test_a_snippet_is_one_line_cut_at_both_ends():
     text = "word " * 30 + "the\nhit" + " word" * 30
     found = search_index.snippet(text, ["hit"])
