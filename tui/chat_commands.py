@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from inspect import isawaitable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemma4_mlx.errors import UsageError
+from tui.commands import Command, find_command
 from tui.conversation import Conversation
 from tui.entry import Entry
 from tui.export import export_chat, import_chat, render_chat
@@ -29,6 +32,34 @@ class ChatCommands:
     def __init__(self, chat: ChatScreen) -> None:
         self._chat = chat
 
+    async def typed(self, word: str, argument: str) -> None:
+        """Obey what was typed; it stays in the prompt if it cannot be done."""
+        chat, line = self._chat, self._chat.draft_text
+        if find_command(word) is None:
+            chat.say(f"no command /{word}: see /help, or begin with a space", error=True)
+        elif await self.obey_word(word, argument) and chat.draft_text == line:
+            chat.composer.prompt.put("")
+
+    async def obey_word(self, word: str, argument: str = "") -> bool:
+        """Obey the command of that name; returns whether it was done."""
+        command = find_command(word)
+        return command is not None and await self.obey(command, argument)
+
+    async def obey(self, command: Command, argument: str) -> bool:
+        """Do what a command says; returns whether it was done."""
+        host = self._chat.app if command.host == "app" else self
+        handler = getattr(host, command.handler, None)
+        if handler is None:
+            self._chat.say(f"/{command.name} cannot be done here", error=True)
+            return False
+
+        async def do() -> None:
+            done = handler(argument)
+            if isawaitable(done):
+                await done
+
+        return await self._chat.guarded(do())
+
     # The draft
 
     def _command_image(self, argument: str) -> None:
@@ -49,7 +80,7 @@ class ChatCommands:
     def _command_think(self, argument: str) -> None:
         if argument not in ("on", "off"):
             raise UsageError("/think takes on or off")
-        self._chat.title_bar.thinking = argument == "on"
+        self._chat.use(replace(self._chat.options, thinking=argument == "on"))
 
     # The conversation
 

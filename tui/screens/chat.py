@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from dataclasses import replace
-from inspect import isawaitable
 
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.message import Message
 
 from gemma4_mlx.engine import EngineLike, TurnRequest
 from gemma4_mlx.errors import Gemma4Error
-from gemma4_mlx.events import EngineLost, Event, Failed, Finished, LoadProgress, ModelReady
-from tui import cards, figures
+from gemma4_mlx.events import Failed, Finished, ModelReady
+from tui import cards
 from tui.attachment import Attachment
 from tui.chat_commands import ChatCommands
-from tui.commands import Command, find_command, parse_command
+from tui.commands import Command, parse_command
 from tui.context import ContextUse, used_tokens
 from tui.conversation import Conversation, Draft
 from tui.copying import copy_text
+from tui.engine_told import EngineTold
 from tui.entry import ChatForm
 from tui.kept_chats import KeptChats
+from tui.loaded_model import LoadedModel
 from tui.making_room import MakingRoom
 from tui.options import ChatOptions
 from tui.printable import printable_line
@@ -41,14 +41,6 @@ from tui.widgets.turn import Turn
 from tui.widgets.welcome import Welcome
 
 
-class EngineTold(Message):
-    """The engine told an event; posted from the engine's thread."""
-
-    def __init__(self, event: Event) -> None:
-        super().__init__()
-        self.event = event
-
-
 class ChatScreen(AttachingScreen):
     """The chat.
 
@@ -57,8 +49,8 @@ class ChatScreen(AttachingScreen):
         options: what the chat was started with.
 
     Attributes:
-        model: what answers; None while nothing is loaded.
-        load_failure: why nothing could be loaded, if so.
+        options: what holds for the next answer.
+        loaded: the model, and how it is.
         kept: the chats on the disk.
         turns: the flow of questions and answers.
         room: in the model's context.
@@ -77,10 +69,8 @@ class ChatScreen(AttachingScreen):
     def __init__(self, engine: EngineLike, options: ChatOptions) -> None:
         super().__init__()
         self._engine = engine
-        self._options = options
-        self._is_lost = False
-        self.model: ModelReady | None = None
-        self.load_failure: Failed | None = None
+        self.options = options
+        self.loaded = LoadedModel(engine, self)
         self.kept = KeptChats(is_kept=options.keep_chats, on_trouble=self._say_trouble)
         self.turns = Turns(engine, self, Conversation(options.system, model=options.model))
         self.room = MakingRoom(self)
@@ -91,18 +81,18 @@ class ChatScreen(AttachingScreen):
         """From top to bottom."""
         yield TitleBar()
         yield Transcript()
-        yield Composer(self._options.image_tokens)
+        yield Composer(self.options.image_tokens)
 
     async def on_mount(self) -> None:
         """Show what is known, then start the engine."""
-        self._show_loading(self._options.model)
-        self.title_bar.thinking = self._options.thinking
-        self.composer.attached.add(Attachment.of(path) for path in self._options.attachments)
+        self.loaded.expect(self.options.model)
+        self.title_bar.thinking = self.options.thinking
+        self.composer.attached.add(Attachment.of(path) for path in self.options.attachments)
         self.call_after_refresh(
             self._engine.start, lambda event: self.post_message(EngineTold(event))
         )
-        if self._options.continue_last:
-            self.call_after_refresh(self.continue_last)
+        if self.options.continue_last:
+            self.call_after_refresh(self.open_chat)
 
     async def on_unmount(self) -> None:
         """Write what is not written yet."""
@@ -136,6 +126,16 @@ class ChatScreen(AttachingScreen):
         return self.turns.is_answering
 
     @property
+    def model(self) -> ModelReady | None:
+        """What answers; None while nothing can."""
+        return self.loaded.ready
+
+    @property
+    def load_failure(self) -> Failed | None:
+        """Why nothing could be loaded, if so."""
+        return self.loaded.failure
+
+    @property
     def phase(self) -> str:
         """What a question waits for when it is sent."""
         return "reading" if self.model else "waits until the model is loaded"
@@ -152,16 +152,12 @@ class ChatScreen(AttachingScreen):
         """What is written in the prompt."""
         return self.composer.prompt.written
 
-    @property
-    def options(self) -> ChatOptions:
-        """What holds for the next answer."""
-        return replace(self._options, thinking=self.title_bar.thinking)
-
     def use(self, options: ChatOptions) -> None:
         """Other options hold from the next answer on."""
-        self._options = options
+        self.options = options
         self.conversation.system = options.system
-        self.title_bar.thinking = options.thinking
+        if self.is_mounted:
+            self.title_bar.thinking = options.thinking
 
     def request(self, messages: tuple[ChatForm, ...]) -> TurnRequest:
         """A turn with what is chosen now."""
@@ -199,11 +195,6 @@ class ChatScreen(AttachingScreen):
         self.composer.meter = use.line()
         self.composer.set_class(use.is_almost_full, "-full")
 
-    def _show_loading(self, model: str) -> None:
-        self.title_bar.model = printable_line(model.rstrip("/").rsplit("/", 1)[-1])
-        self.title_bar.note = ""
-        self.title_bar.state, self.title_bar.mood = "loading", "waiting"
-
     # Chats
 
     async def keep(self) -> None:
@@ -216,18 +207,15 @@ class ChatScreen(AttachingScreen):
         """The conversation should be on the disk within a second."""
         self.kept.write_soon(self.conversation)
 
-    async def open_chat(self, chat_id: str) -> None:
-        """Go on with a chat that was kept; one that cannot be read is said."""
-        await self._guarded(self._open_chat(chat_id))
+    async def open_chat(self, chat_id: str = "") -> None:
+        """Go on with a chat that was kept; without an id, with the last one, if there is one."""
 
-    async def continue_last(self) -> None:
-        """Go on with the chat that was used last, if there is one."""
-        await self._guarded(self._open_chat(""))
+        async def do() -> None:
+            chat = await (self.kept.load(chat_id) if chat_id else self.kept.last())
+            if chat is not None:
+                await self.take(chat)
 
-    async def _open_chat(self, chat_id: str) -> None:
-        chat = await (self.kept.load(chat_id) if chat_id else self.kept.last())
-        if chat is not None:
-            await self.take(chat)
+        await self.guarded(do())
 
     def renamed(self, chat_id: str, title: str) -> None:
         """A chat has got another title elsewhere."""
@@ -237,7 +225,7 @@ class ChatScreen(AttachingScreen):
 
     async def take(self, conversation: Conversation) -> None:
         """Go on with a conversation."""
-        self._options = replace(self._options, system=conversation.system)
+        self.options = replace(self.options, system=conversation.system)
         self.room.freed = 0
         await self.turns.take(conversation)
         self.title_bar.title = printable_line(conversation.title)
@@ -245,8 +233,7 @@ class ChatScreen(AttachingScreen):
         await self._welcome()
 
     async def _welcome(self) -> None:
-        model = self.model
-        if model is not None and not self.transcript.rows:
+        if (model := self.model) and not self.transcript.rows:
             await self.transcript.remark(lambda: Welcome(model))
 
     def _say_trouble(self, trouble: str) -> None:
@@ -257,9 +244,9 @@ class ChatScreen(AttachingScreen):
 
     async def on_composer_submitted(self, message: Composer.Submitted) -> None:
         """A command, or a question."""
-        command = parse_command(message.text)
-        if command is not None:
-            await self._obey_typed(*command)
+        typed = parse_command(message.text)
+        if typed is not None:
+            await self._commands.typed(*typed)
             return
         draft = self.composer.draft()
         if not draft.text and not draft.attachments:
@@ -274,16 +261,13 @@ class ChatScreen(AttachingScreen):
         if self.context.missing and not self.turns.editing and not self.is_answering:
             await self.show_card(cards.held_card(self.context, self.conversation, draft))
             return
-        if self._is_lost:
+        if self.loaded.is_lost:
             self.restart()
         await self.turns.send(draft)
 
     def on_composer_scrolled(self, message: Composer.Scrolled) -> None:
         """Page up and page down work from the prompt, too."""
-        if message.pages < 0:
-            self.transcript.scroll_page_up(animate=False)
-        else:
-            self.transcript.scroll_page_down(animate=False)
+        self.transcript.page(message.pages)
 
     def on_composer_changed(self, message: Composer.Changed) -> None:
         """The draft costs something else."""
@@ -306,7 +290,7 @@ class ChatScreen(AttachingScreen):
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
         """They do not work any more."""
-        if isinstance(event.widget, Turn | OfferCard | CodeBlock):
+        if not isinstance(self.focused, Turn | OfferCard | CodeBlock):
             self.say("")
 
     def action_stop(self) -> None:
@@ -320,7 +304,7 @@ class ChatScreen(AttachingScreen):
 
     def action_toggle_thinking(self) -> None:
         """For the next answer."""
-        self.title_bar.thinking = not self.title_bar.thinking
+        self.use(replace(self.options, thinking=not self.options.thinking))
 
     async def action_to_end(self) -> None:
         """Follow what is being written."""
@@ -339,7 +323,7 @@ class ChatScreen(AttachingScreen):
 
     async def on_turn_wished(self, message: Turn.Wished) -> None:
         """A key on a turn."""
-        await self._guarded(self._wishes.grant(message.turn, message.wish))
+        await self.guarded(self._wishes.grant(message.turn, message.wish))
 
     def on_code_block_copied(self, message: CodeBlock.Copied) -> None:
         """Copy it as it was written."""
@@ -357,48 +341,17 @@ class ChatScreen(AttachingScreen):
             case "restart":
                 self.restart()
             case "models":
-                self.obey_word("model")
+                await self._commands.obey_word("model")
             case "again":
                 await self.send(self.composer.draft())
             case "smaller" | "oldest" | "summary" as way:
-                await self._guarded(getattr(self.room, way)())
-
-    # Commands
+                await self.guarded(getattr(self.room, way)())
 
     def obey(self, command: Command, argument: str = "") -> None:
         """Do what a command says that was chosen, not typed."""
-        self.call_next(self._obey, command, argument)
+        self.call_next(self._commands.obey, command, argument)
 
-    def obey_word(self, word: str) -> None:
-        """The same by its name."""
-        command = find_command(word)
-        if command is not None:
-            self.obey(command)
-
-    async def _obey_typed(self, word: str, argument: str) -> None:
-        command = find_command(word)
-        if command is None:
-            self.say(f"no command /{word}: see /help, or begin with a space", error=True)
-            return
-        typed = self.draft_text
-        if await self._obey(command, argument) and self.draft_text == typed:
-            self.composer.prompt.put("")
-
-    async def _obey(self, command: Command, argument: str) -> bool:
-        host = self.app if command.host == "app" else self._commands
-        handler = getattr(host, command.handler, None)
-        if handler is None:
-            self.say(f"/{command.name} cannot be done here", error=True)
-            return False
-
-        async def do() -> None:
-            done = handler(argument)
-            if isawaitable(done):
-                await done
-
-        return await self._guarded(do())
-
-    async def _guarded(self, doing: Awaitable[object]) -> bool:
+    async def guarded(self, doing: Awaitable[object]) -> bool:
         """Whether it could be done; why not is said."""
         try:
             await doing
@@ -412,45 +365,21 @@ class ChatScreen(AttachingScreen):
 
     def restart(self, model: str | None = None) -> None:
         """Begin again with the same model or another; the conversation stays."""
-        self.model, self.load_failure, self._is_lost = None, None, False
         if model is not None:
-            self._options = replace(self._options, model=model)
+            self.options = replace(self.options, model=model)
             self.conversation.model = model
-        self._show_loading(self._options.model)
-        self._engine.restart(model)
+        self.loaded.restart(self.options.model, is_other=model is not None)
 
     async def on_engine_told(self, message: EngineTold) -> None:
         """Loading is shown in the title, a turn in its answer."""
-        match message.event:
-            case LoadProgress() as progress:
-                self.title_bar.state = figures.loading(progress)
-            case ModelReady() as model:
-                await self._meet(model)
-            case EngineLost() as lost:
-                self._is_lost, self.model = True, None
-                self.title_bar.state, self.title_bar.mood = "stopped", "failed"
-                await self.show_card(cards.lost_card(lost))
-            case Failed() as failed if self._is_first_failure(failed):
-                self.load_failure = failed
-                self.title_bar.state, self.title_bar.mood = "failed", "failed"
-                await self.show_card(cards.load_failure_card(failed))
-            case event:
-                await self.turns.hear(event)
-
-    def _is_first_failure(self, failed: Failed) -> bool:
-        """Whether it tells of loading; a lost engine tells of itself, after its turns."""
-        is_loading = self.model is None and self.load_failure is None
-        return is_loading and failed.kind != cards.LOST
-
-    async def _meet(self, model: ModelReady) -> None:
-        self.model = model
-        self.title_bar.model = printable_line(model.name.rstrip("/").rsplit("/", 1)[-1])
-        self.title_bar.note = "demo model" if model.is_demo else ""
-        self.title_bar.state, self.title_bar.mood = "ready", "ready"
-        self.composer.attached.meet(model)
-        self.turns.show_phase("reading")
-        self.show_context()
-        await self._welcome()
+        event = message.event
+        if not await self.loaded.hear(event):
+            await self.turns.hear(event)
+        if isinstance(event, ModelReady):
+            self.composer.attached.meet(event)
+            self.turns.show_phase("reading")
+            self.show_context()
+            await self._welcome()
 
     async def ended(self, event: Finished | Failed) -> None:
         """A turn is over, and all of it is on the screen."""

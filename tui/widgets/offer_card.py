@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from textual import events
 from textual.app import ComposeResult
+from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
@@ -70,7 +71,8 @@ class OfferCard(Notice, can_focus=True):
     def compose(self) -> ComposeResult:
         """The remark, and a line for each offer."""
         yield from super().compose()
-        yield from self._rows
+        if self._rows:
+            yield Vertical(*self._rows, classes="offers")
 
     def on_key(self, event: events.Key) -> None:
         """A key chooses."""
@@ -91,7 +93,7 @@ class OfferCard(Notice, can_focus=True):
         self.offers = ()
         self.can_focus = False
         for row in self._rows:
-            row.display = False
+            row.disabled = True
 
     def _choose(self, offer: Offer) -> None:
         self.post_message(self.Chosen(self, offer.name))

@@ -42,7 +42,7 @@ class TitleBar(Horizontal):
 
     def _redraw(self) -> None:
         colour = {"waiting": "$warning", "ready": "$success", "failed": "$error"}[self.mood]
-        title = (f"   {self.title}", "") if self.title else ("", "")
+        title = (f" · {self.title}", QUIET) if self.title else ("", "")
         left = Content.assemble(
             (self.model, "bold"), "  ", ("●", colour), " ", (self.state, QUIET), title
         )

@@ -153,6 +153,13 @@ class Transcript(VerticalScroll, can_focus=False):
             await self._put_away(self._last - MOST_MOUNTED)
             self._keep_in_place(mark, was_at)
 
+    def page(self, pages: int) -> None:
+        """Move by a window up (-1) or down (1)."""
+        if pages < 0:
+            self.scroll_page_up(animate=False)
+        else:
+            self.scroll_page_down(animate=False)
+
     async def walk(self, focused: Widget | None, by: int) -> bool:
         """Give the focus to the turn, code or card before (-1) or after (1); False beyond."""
         stops = self._stops()
