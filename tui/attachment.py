@@ -1,4 +1,4 @@
-"""A picture or clip in the composer: what it is and what it will cost.
+"""A picture, clip or video in the composer: what it is and what it will cost.
 
 Both are known before anything is sent, without the model, from the file's header alone.
 """
@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gemma4_mlx.errors import AttachmentError
-from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS, AudioPart, ImageTokens
+from gemma4_mlx.events import MediaReceipt
+from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS, AudioPart, ImageTokens, VideoPart
 from tui import figures
 from tui.paths import Kind, media_kind
 from tui.printable import printable_line
@@ -19,8 +20,8 @@ from tui.printable import printable_line
 if TYPE_CHECKING:  # numpy, Pillow and soundfile are imported when a file is, not before
     from gemma4_mlx.processing import ImageCost
 
-LARGEST_BYTES = {"image": 500_000_000, "audio": 2_000_000_000}
-"""Larger files are not opened: they would be read into memory whole."""
+LARGEST_BYTES = {"image": 500_000_000, "audio": 2_000_000_000, "video": 50_000_000_000}
+"""Larger files are not opened: pictures and clips would be read into memory whole."""
 
 READABLE_SCALE = 0.67
 """Where a page is shrunk below this share of its size, small text is lost."""
@@ -31,14 +32,19 @@ class Attachment:
     """A file that goes with the next question.
 
     Attributes:
-        kind: "image" or "audio".
+        kind: "image", "audio" or "video".
         path: the file.
-        image_tokens: its budget; None (always so for clips) for the checkpoint's own.
+        image_tokens: budget of a picture; None (always so for others) for the checkpoint's own.
         width, height: of the picture, in pixels as it is looked at; 0 until `read`.
-        seconds: of the clip; 0 until `read`.
-        audio_tokens: what the clip costs; None until `read`.
-        parts: in how many pieces the model hears a long clip.
+        seconds: of the clip or video; 0 until `read`.
+        audio_tokens: what the clip, or the sound of the video, costs; None until `read`.
+        parts: how many receipts there will be: a long clip is heard in pieces, and the sound of
+            a video comes behind its frames.
         has_text: whether the picture looks like a page or a screenshot; False until `check`.
+        frames: of the video, as many as the model sees; 0 until `read`.
+        frame_tokens: what these cost, together.
+        sound_parts: in how many pieces the model hears the sound of the video.
+        is_heard: whether the model hears; if not, the sound of a video is left out.
     """
 
     kind: Kind
@@ -50,6 +56,10 @@ class Attachment:
     audio_tokens: int | None = None
     parts: int = 1
     has_text: bool = False
+    frames: int = 0
+    frame_tokens: int = 0
+    sound_parts: int = 0
+    is_heard: bool = True
 
     @classmethod
     def of(cls, path: Path) -> Attachment:
@@ -73,6 +83,8 @@ class Attachment:
 
             width, height = read_image_size(self.path, name=self.name)
             return replace(self, width=width, height=height)
+        if self.kind == "video":
+            return self._read_video()
         from gemma4_mlx.processing import clip_cost
 
         clip = clip_cost(AudioPart(self.path, name=self.name))
@@ -90,6 +102,8 @@ class Attachment:
 
             image = open_image(self.path, name=self.name)
             return replace(self, has_text=looks_like_text(image))
+        if self.kind == "video":
+            return self  # `read` has decoded its first frame; all would take long
         from gemma4_mlx.processing.audio import prepare_audio
         from gemma4_mlx.processing.long_audio import clips_of
         from gemma4_mlx.processing.settings import AudioSettings
@@ -102,17 +116,29 @@ class Attachment:
         """The same picture at another budget; a clip has none."""
         return replace(self, image_tokens=image_tokens) if self.kind == "image" else self
 
+    def with_hearing(self, is_heard: bool) -> Attachment:
+        """For a model that hears, or does not: the sound of a video is left out then."""
+        if self.kind != "video":
+            return self
+        return replace(self, is_heard=is_heard, parts=1 + self.sound_parts * is_heard)
+
     def tokens(self) -> int | None:
         """What it will cost; None if that is not known yet."""
         if self.kind == "audio":
             return self.audio_tokens
+        if self.kind == "video":
+            sound = (self.audio_tokens or 0) * self.is_heard
+            return self.frame_tokens + sound if self.frames else None
         cost = self._image_cost()
         return cost.tokens if cost else None
 
     def seen(self) -> str:
-        """The size at which the model will see the picture, or the clip's length."""
+        """The size at which the model will see the picture, or how much of what is played."""
         if self.kind == "audio":
             return figures.length(self.seconds, self.parts) if self.seconds else ""
+        if self.kind == "video":
+            frames = f"{self.frames} frame{'' if self.frames == 1 else 's'}"
+            return f"{figures.clock(self.seconds)}, {frames}" if self.frames else ""
         cost = self._image_cost()
         return f"sees {figures.pixels(cost.seen_width, cost.seen_height)}" if cost else ""
 
@@ -133,6 +159,15 @@ class Attachment:
         enough = self._cost_at("auto").image_tokens
         return f"enlarged; {enough} would do" if enough < cost.image_tokens else ""
 
+    def advice(self) -> str:
+        """What is lost or wasted at this budget; nothing if it is fine."""
+        return self.loss() or self.waste()
+
+    def is_meant_by(self, receipt: MediaReceipt) -> bool:
+        """Whether a receipt can be this one's: the sound of a video has one of its own."""
+        kinds = ("video", "audio") if self.kind == "video" else (self.kind,)
+        return receipt.kind in kinds and printable_line(receipt.name) == self.name
+
     def summary(self) -> str:
         """Expected cost and size in a line."""
         tokens = self.tokens()
@@ -146,8 +181,25 @@ class Attachment:
             part["image_tokens"] = self.image_tokens
         return part
 
+    def _read_video(self) -> Attachment:
+        from gemma4_mlx.processing import clip_cost, video_cost
+
+        cost = video_cost(VideoPart(self.path, name=self.name))
+        clip = clip_cost(AudioPart(self.path, name=self.name)) if cost.has_sound else None
+        read = replace(
+            self,
+            width=cost.width,
+            height=cost.height,
+            seconds=cost.seconds,
+            frames=cost.frames,
+            frame_tokens=cost.tokens,
+            audio_tokens=clip.tokens if clip else 0,
+            sound_parts=clip.parts if clip and clip.tokens else 0,
+        )
+        return read.with_hearing(self.is_heard)
+
     def _image_cost(self) -> ImageCost | None:
-        if self.image_tokens is None or not self.width:
+        if self.kind != "image" or self.image_tokens is None or not self.width:
             return None
         return self._cost_at(self.image_tokens)
 

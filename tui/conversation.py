@@ -339,7 +339,7 @@ class Conversation:
         ]
         for index, (question, place) in list(enumerate(sent))[self._reading :]:
             attachment = question.attachments[place]
-            if (attachment.kind, attachment.name) != (receipt.kind, receipt.name):
+            if not attachment.is_meant_by(receipt):
                 continue
             self._parts = [*self._parts, receipt] if index == self._reading else [receipt]
             question.receive(place, self._parts)

@@ -62,10 +62,9 @@ def named_place(number: str, count: int, command: str) -> int:
 
 def refusal(attachment: Attachment, model: ModelReady) -> AttachmentError | None:
     """Why a model cannot be given an attachment; None if it can."""
-    image = attachment.kind == "image"
-    if model.sees if image else model.hears:
+    if model.hears if attachment.kind == "audio" else model.sees:
         return None
-    sense = "see pictures" if image else "hear clips"
+    sense = {"image": "see pictures", "audio": "hear clips", "video": "see videos"}[attachment.kind]
     return AttachmentError(
         f"{attachment.name}: {model.name} cannot {sense}",
         "choose another model with /model, or take it out",

@@ -14,7 +14,7 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 IMAGE_SIGN = "▣"
 AUDIO_SIGN = "♪"
-_SIGNS = {"image": IMAGE_SIGN, "audio": AUDIO_SIGN}
+_SIGNS = {"image": IMAGE_SIGN, "audio": AUDIO_SIGN, "video": "▤"}
 
 
 def sign(kind: str) -> str:
@@ -89,6 +89,9 @@ def receipt(parts: Sequence[MediaReceipt], *, expected: int | None) -> str:
         return f"{cost} · {length(sum(part.seconds for part in parts), len(parts))}"
     given = pixels(media.width, media.height)
     seen = pixels(media.seen_width, media.seen_height)
+    if media.kind == "video":
+        lost = f" · without its {media.left_out}" if media.left_out else ""
+        return f"{cost} · {clock(media.seconds)} seen in {media.frames} frames of {seen}{lost}"
     known = " · known" if media.cached else ""
     return f"{cost} · {given} seen as {seen} · budget {media.image_tokens}{known}"
 

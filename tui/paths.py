@@ -15,12 +15,19 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlparse
 
-Kind = Literal["image", "audio"]
+Kind = Literal["image", "audio", "video"]
 
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif"}
 )
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".m4a"})
+VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mts", ".m2ts"})
+
+_SUFFIXES: dict[Kind, frozenset[str]] = {
+    "image": IMAGE_SUFFIXES,
+    "audio": AUDIO_SUFFIXES,
+    "video": VIDEO_SUFFIXES,
+}
 
 LONGEST_NAMES = 50_000
 """Longer text is not looked through for files, in characters."""
@@ -49,16 +56,14 @@ def media_paths(text: str) -> list[Path]:
 
 
 def is_media_file(path: Path) -> bool:
-    """Whether there is such a file, and it is a picture or clip by its suffix."""
+    """Whether there is such a file, and it is a picture, clip or video by its suffix."""
     return media_kind(path) is not None and exists(path) and path.is_file()
 
 
 def media_kind(path: Path) -> Kind | None:
-    """What a file is by its suffix; None if neither picture nor clip."""
+    """What a file is by its suffix; None if neither picture, clip nor video."""
     suffix = path.suffix.lower()
-    if suffix in IMAGE_SUFFIXES:
-        return "image"
-    return "audio" if suffix in AUDIO_SUFFIXES else None
+    return next((kind for kind, suffixes in _SUFFIXES.items() if suffix in suffixes), None)
 
 
 def exists(path: Path) -> bool:

@@ -184,3 +184,4 @@ class AttachmentList(VerticalScroll, can_focus=False):
             row.choose(self.image_tokens)
         if self._model is not None:
             row.refusal = refusal(row.holds, self._model)
+            row.attachment = row.holds.with_hearing(self._model.hears)

@@ -203,15 +203,20 @@ class AttachmentRow(Vertical, can_focus=True):
     def on_attachment_row_opened(self, message: Opened) -> None:
         """Show what it costs; the budget may have been changed meanwhile."""
         message.stop()
-        self.attachment = message.attachment.with_budget(self.holds.image_tokens)
+        self._learn(message.attachment)
 
     def on_attachment_row_checked(self, message: Checked) -> None:
         """Show why it cannot be sent, if so."""
         message.stop()
         self.is_reading = False
         if message.attachment is not None:
-            self.attachment = message.attachment.with_budget(self.holds.image_tokens)
+            self._learn(message.attachment)
         self.damage = message.error
+
+    def _learn(self, read: Attachment) -> None:
+        """Take over what a file is; what was chosen meanwhile stays."""
+        held = self.holds
+        self.attachment = read.with_budget(held.image_tokens).with_hearing(held.is_heard)
 
     def _look_at_player(self) -> None:
         if self._playing is None or self._playing.is_over:

@@ -36,8 +36,11 @@ PROMPT_KEYS = "enter send · ctrl+j new line · @ file · ctrl+r record · /help
 PROMPT_KEYS_WITH_ROWS = "enter send · ↑ attachments · @ file · /help"
 ANSWERING_KEYS = "esc stop · page up, page down scroll"
 IMAGE_ROW_KEYS = "←→ budget · = all · space look · del remove · ↓ back"
-ROW_KEYS = "space play · del remove · ↓ back"
+CLIP_ROW_KEYS = "space play · del remove · ↓ back"
+VIDEO_ROW_KEYS = "del remove · ↓ back"
 SUGGESTION_KEYS = "↑↓ choose · tab complete · enter take · esc close"
+
+ROW_KEYS = {"image": IMAGE_ROW_KEYS, "audio": CLIP_ROW_KEYS, "video": VIDEO_ROW_KEYS}
 
 SHORT_WINDOW = 22
 """Lines; below it the prompt grows less."""
@@ -265,6 +268,9 @@ class Composer(Vertical):
         if row.holds.kind == "image":
             self.post_message(self.PreviewWanted(row))
             return
+        if row.holds.kind == "video":
+            self.say("videos are not shown here: the model sees single frames of them")
+            return
         for other in self.attached.rows:
             other.hush()
         try:
@@ -316,7 +322,7 @@ class Composer(Vertical):
     def _show_keys(self) -> None:
         focused = self.screen.focused
         if isinstance(focused, AttachmentRow):
-            self._hints.keys = IMAGE_ROW_KEYS if focused.holds.kind == "image" else ROW_KEYS
+            self._hints.keys = ROW_KEYS[focused.holds.kind]
         elif isinstance(focused, Recorder):
             self._hints.keys = recorder.KEYS
         elif self.prompt.is_suggesting:

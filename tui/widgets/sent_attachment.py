@@ -34,6 +34,6 @@ class SentAttachment(Static):
             self._show(figures.receipt(receipts, expected=self.attachment.tokens()))
 
     def _show(self, facts: str) -> None:
-        sign = figures.IMAGE_SIGN if self.attachment.kind == "image" else figures.AUDIO_SIGN
+        sign = figures.sign(self.attachment.kind)
         name = printable_line(self.attachment.name)
         self.update(Content.assemble((f"{sign} ", "$secondary"), name, "  ", (facts, QUIET)))
