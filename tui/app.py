@@ -16,6 +16,7 @@ from gemma4_mlx.engine import EngineLike
 from gemma4_mlx.errors import UsageError
 from tui import editor, keys, presets
 from tui.commands import find_command
+from tui.downloads import Downloads
 from tui.options import ChatOptions
 from tui.palette import Palette
 from tui.screens.chat import ChatScreen
@@ -65,6 +66,7 @@ class ChatApp(App[None], inherit_bindings=False):
             super().__init__(ansi_color=True if colourless else None)
         self.preferences = preferences or Preferences()
         self.chat = ChatScreen(engine, options or ChatOptions())
+        self._downloads: Downloads | None = None
         self._leaving = False
         self._loop: asyncio.AbstractEventLoop | None = None
         # Before the first frame, so that it is drawn once.
@@ -86,6 +88,13 @@ class ChatApp(App[None], inherit_bindings=False):
         """Say what is wrong with the settings."""
         self._loop = asyncio.get_running_loop()
         self.call_after_refresh(self._complain)
+        if self.options.is_first_run:
+            self.call_after_refresh(self._show_models, is_first_run=True)
+
+    async def on_unmount(self) -> None:
+        """What is being fetched goes on next time."""
+        if self._downloads is not None:
+            await self._downloads.close()
 
     def on_resize(self, event: events.Resize) -> None:
         """A window without room for a prompt says so; what was written stays."""
@@ -167,11 +176,9 @@ class ChatApp(App[None], inherit_bindings=False):
         settings = self.preferences.settings
         wrong = [*settings.problems, *keys.problems(settings.keys)]
         if wrong:
-            title = (
-                "One setting is wrong" if len(wrong) == 1 else f"{len(wrong)} settings are wrong"
-            )
-            self.call_later(
-                self.chat.remark, title, "\n".join(wrong), hint="gemma4 config edit opens the file"
+            count = "One setting is" if len(wrong) == 1 else f"{len(wrong)} settings are"
+            self.chat.remark(
+                f"{count} wrong", "\n".join(wrong), "gemma4 config edit opens the file"
             )
 
     # Leaving
@@ -244,6 +251,46 @@ class ChatApp(App[None], inherit_bindings=False):
         self.chat.say(choice.said)
 
     # Screens: each is imported when it is first wanted
+
+    def _command_sessions(self, argument: str) -> None:
+        from tui.screens.sessions import SessionsScreen
+
+        chat = self.chat
+        current = chat.conversation.id
+        screen = SessionsScreen(chat.kept.store, current=current, on_renamed=chat.renamed)
+        self.push_screen(screen, self._open_chat)
+
+    async def _open_chat(self, chat_id: str | None) -> None:
+        if chat_id:
+            await self.chat.open_chat(chat_id)
+
+    def _command_model(self, argument: str) -> None:
+        if argument:
+            self._use_model(argument)
+        else:
+            self._show_models(is_first_run=False)
+
+    def _show_models(self, *, is_first_run: bool) -> None:
+        from tui.model_commands import ChildCommands
+        from tui.screens.models import ModelsScreen
+
+        commands = ChildCommands()
+        if self._downloads is None:
+            self._downloads = Downloads(self, commands)
+        current = "" if is_first_run else self.options.model
+        screen = ModelsScreen(commands, self._downloads, current=current, is_first_run=is_first_run)
+        self.push_screen(screen, self._keep_model if is_first_run else self._use_model)
+
+    def _use_model(self, name: str | None) -> None:
+        """For this chat."""
+        if name and name != self.options.model:
+            self.chat.restart(name)
+
+    def _keep_model(self, name: str | None) -> None:
+        """The first one that is ever chosen is for all chats."""
+        self._use_model(name)
+        if name:
+            self.preferences.choose(setting("model"), name)
 
     def _command_help(self, argument: str) -> None:
         from tui.screens.help import HelpScreen

@@ -4,15 +4,51 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS
 
+if TYPE_CHECKING:
+    from gemma4_mlx.engine import EngineLike
+    from tui.app import ChatApp
 
-@click.command(short_help="Talk to a model in the terminal.")
+MORE = """
+\b
+Examples:
+  gemma4                                  talk to the model of the settings
+  gemma4 chat -m google/gemma-4-E2B-it    to another one
+  gemma4 chat -a receipt.jpg --image-tokens 1120
+  gemma4 chat -c                          go on with the last chat
+
+\b
+In the chat:
+  F1 lists all keys, / all commands, F2 all settings. Drop or paste files to attach them.
+
+\b
+Files:
+  settings.toml   `gemma4 config path` says where; an option wins over it
+  chats.db        all chats, in GEMMA4_HOME or where the system keeps such files
+
+\b
+Environment:
+  GEMMA4_MODEL    the model, as with -m
+  GEMMA4_HOME     a folder for settings, chats and logs
+  VISUAL, EDITOR  the editor for long prompts (ctrl+g)
+  NO_COLOR        no colours
+
+\b
+Exit codes:
+  0 ok, 1 the engine or the chat broke, 2 usage, 3 model missing or unreadable,
+  4 not enough memory, 128 and the number of a signal that ended it
+"""
+
+
+@click.command(short_help="Talk to a model in the terminal.", epilog=MORE)
 @click.option(
     "-m",
     "--model",
@@ -38,7 +74,7 @@ from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS
     help="The most tokens that a picture may cost.",
 )
 @click.option("--system", default="", metavar="TEXT", help="System prompt.")
-@click.option("--think", "thinking", is_flag=True, help="Let the model think first.")
+@click.option("--think/--no-think", "thinking", default=False, help="Let the model think first.")
 @click.option(
     "--max-tokens",
     type=click.IntRange(min=1),
@@ -50,30 +86,60 @@ from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS
 @click.option("--top-p", type=click.FloatRange(0, 1), help="Nucleus sampling.")
 @click.option("--top-k", type=click.IntRange(min=0), help="Sample from the k likeliest tokens.")
 @click.option("--seed", type=click.IntRange(min=0), help="Makes sampling repeatable.")
+@click.option("-c", "--continue", "continue_last", is_flag=True, help="Go on with the last chat.")
+@click.option("--no-save", "keep_chats", flag_value=False, default=True, help="Keep nothing.")
 @click.pass_context
 def chat(context: click.Context, **options: Any) -> None:
     """Talk to a model in the terminal, with pictures and sound.
 
-    In the chat, /help lists keys and commands.
+    Chats are kept on this disk and nowhere else; nothing is sent anywhere.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise click.UsageError("The chat needs a terminal; in a pipe use: gemma4 ask")
-    # Not at the top: Textual takes a quarter of a second, too much for --help.
-    from gemma4_mlx.engine import EngineClient
-    from tui.app import ChatApp
-    from tui.folders import state_folder
-    from tui.options import ChatOptions
+    from tui.terminal import is_terminal
 
-    engine = EngineClient(options["model"], log_folder=state_folder() / "logs")
-    app = ChatApp(engine, ChatOptions(**options))
+    if not is_terminal():
+        raise click.UsageError("The chat needs a terminal; in a pipe use: gemma4 ask")
+    given = {
+        name: value
+        for name, value in options.items()
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT
+    }
+    engine, app = _made(given)
+    context.exit(run(app, engine))
+
+
+def run(app: ChatApp, engine: EngineLike) -> int:
+    """Run the chat; the terminal and the engine are let go of, whatever happens.
+
+    Returns:
+        The exit code.
+    """
+    from tui.terminal import guarded
+
     try:
-        app.run()
+        with guarded(app.leave):
+            app.run()
     finally:
         ended = engine.close()
     if not ended:  # a download goes on in threads that Python would wait for
         sys.stdout.flush()
         os._exit(app.exit_code)
-    context.exit(app.exit_code)
+    return app.exit_code
+
+
+def _made(given: Mapping[str, Any]) -> tuple[EngineLike, ChatApp]:
+    # Not at the top: Textual takes a quarter of a second, too much for --help.
+    from gemma4_mlx.engine import EngineClient
+    from tui.app import ChatApp
+    from tui.folders import state_folder
+    from tui.options import ChatOptions
+    from tui.settings.preferences import Preferences
+    from tui.settings.toml_file import settings_path
+
+    preferences = Preferences.of(settings_path())
+    is_first_run = "model" not in given and "model" not in preferences.settings.values
+    options = ChatOptions.resolve({**given, "is_first_run": is_first_run}, preferences.settings)
+    engine = EngineClient(options.model, log_folder=state_folder() / "logs")
+    return engine, ChatApp(engine, options, preferences)
 
 
 if __name__ == "__main__":

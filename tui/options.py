@@ -33,6 +33,7 @@ class ChatOptions:
         image_tokens: budget of newly attached pictures.
         thinking: whether the model may think at the start.
         max_tokens, temperature, top_p, top_k, seed: as in `TurnRequest`.
+        is_first_run: whether nobody has ever chosen a model.
         plain: line by line, without a screen.
         continue_last: begin with the chat that was used last.
         keep_chats: whether chats are kept on the disk.
@@ -49,6 +50,7 @@ class ChatOptions:
     top_p: float | None = None
     top_k: int | None = None
     seed: int | None = None
+    is_first_run: bool = False
     plain: bool = False
     continue_last: bool = False
     keep_chats: bool = True

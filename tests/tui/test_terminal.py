@@ -1,0 +1,185 @@
+"""The terminal is as it was, however the chat ends: on a real pseudo-terminal."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+
+import pytest
+
+from tui import terminal
+
+CHAT = """
+import os, sys
+from gemma4_mlx.engine import FakeEngine
+from tui.app import ChatApp
+from tui.cli import run
+from tui.options import ChatOptions
+
+def action_break(app):
+    if os.environ["BREAK"] == "error":
+        raise ZeroDivisionError
+    os.kill(os.getpid(), 15)
+    while True:  # it never comes back to its messages
+        pass
+
+ChatApp.action_break = action_break
+engine = FakeEngine()
+app = ChatApp(engine, ChatOptions(keep_chats=False))
+app.bind("f12", "break")
+code = run(app, engine)
+print("closed" if engine.closed else "open")
+sys.exit(code)
+"""
+BUDGET_S = 20.0
+
+
+class Window:
+    """A terminal in which a chat runs."""
+
+    def __init__(self, how: str = ""):
+        self.master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (24, 80))
+        self.before = termios.tcgetattr(slave)
+        self.slave = slave
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", CHAT],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env={**os.environ, "BREAK": how},
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        self.seen = b""
+
+    def wait_for(self, text: bytes) -> None:
+        until = time.monotonic() + BUDGET_S
+        while text not in self.seen:
+            assert time.monotonic() < until, self.seen[-2000:]
+            self.read()
+
+    def read(self) -> None:
+        if select.select([self.master], [], [], 0.05)[0]:
+            self.seen += os.read(self.master, 65536)
+
+    def type(self, keys: bytes) -> None:
+        os.write(self.master, keys)
+
+    def end(self) -> int:
+        """Wait for the end, and read what was written last."""
+        until = time.monotonic() + BUDGET_S
+        while self.process.poll() is None:
+            assert time.monotonic() < until
+            self.read()
+        for _ in range(4):
+            self.read()
+        return self.process.returncode
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self.master)
+        os.close(self.slave)
+
+    @property
+    def modes(self):
+        return termios.tcgetattr(self.slave)
+
+    def assert_restored(self) -> None:
+        assert self.modes == self.before
+        for switch in (b"?1000", b"?1003", b"?2004", b"?1049", b"?1004"):
+            assert self.seen.rfind(b"\x1b[" + switch + b"l") > self.seen.rfind(
+                b"\x1b[" + switch + b"h"
+            ), switch
+        assert self.seen.rfind(b"\x1b[?25h") > self.seen.rfind(b"\x1b[?25l")  # the cursor
+        assert self.seen.rfind(b"\x1b[<u") > self.seen.rfind(b"\x1b[>")  # kitty's keyboard
+
+
+@pytest.fixture
+def window():
+    windows = []
+
+    def open_window(how=""):
+        windows.append(Window(how))
+        windows[-1].wait_for(b"ready")
+        assert windows[-1].modes != windows[-1].before
+        return windows[-1]
+
+    yield open_window
+    for each in windows:
+        each.close()
+
+
+def test_a_signal_ends_the_chat_in_order(window):
+    chat = window()
+    chat.process.send_signal(signal.SIGTERM)
+    assert chat.end() == 143
+    chat.assert_restored()
+    assert b"closed" in chat.seen
+
+
+def test_an_error_of_the_chat_itself(window):
+    chat = window("error")
+    chat.type(b"\x1b[24~")
+    assert chat.end() == 1
+    chat.assert_restored()
+    assert b"ZeroDivisionError" in chat.seen
+    assert b"closed" in chat.seen
+
+
+def test_a_chat_that_hangs_is_ended_by_the_second_signal(window):
+    chat = window("sudden")
+    chat.type(b"\x1b[24~")
+    time.sleep(0.5)
+    chat.process.send_signal(signal.SIGTERM)
+    assert chat.end() == 143
+    chat.assert_restored()
+
+
+def test_a_terminal_that_goes_away_ends_the_chat(window):
+    chat = window()
+    os.close(chat.master)
+    os.close(chat.slave)
+    try:
+        assert chat.process.wait(BUDGET_S) != 0
+    finally:
+        chat.master, chat.slave = pty.openpty()
+
+
+def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(window):
+    chat = window()
+    chat.type(b"\x1a")
+    until = time.monotonic() + BUDGET_S
+    while chat.modes != chat.before:
+        assert time.monotonic() < until
+        chat.read()
+    _, status = os.waitpid(chat.process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    for _ in range(4):
+        chat.read()
+    chat.assert_restored()
+    chat.seen = b""
+    chat.process.send_signal(signal.SIGCONT)
+    chat.wait_for(b"?1049h")
+    chat.wait_for(b"ready")
+    chat.type(b"\x11")
+    assert chat.end() == 0
+    chat.assert_restored()
+    assert b"closed" in chat.seen
+
+
+def test_what_was_put_right_already_is_left_alone(monkeypatch):
+    written = []
+    monkeypatch.setattr(os, "write", lambda fd, data: written.append(data))
+    terminal.restore(terminal._modes())
+    terminal.restore(None)
+    assert written == []
