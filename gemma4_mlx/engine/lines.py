@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import gemma4_mlx
 from gemma4_mlx.engine.request import TurnRequest
 from gemma4_mlx.errors import EngineError
-from gemma4_mlx.events import EVENT_NAMES, Event, ToolCall, from_json, to_json
+from gemma4_mlx.events import EVENT_NAMES, EngineLost, Event, ToolCall, from_json, to_json
 from gemma4_mlx.limits import MIB
 
 PROTOCOL = 1
@@ -25,6 +25,7 @@ LINE_BYTES = 32 * MIB
 """Longer ones are refused: a stream without an end must not fill the memory."""
 
 COMMANDS = ("start", "turn", "stop", "save", "bye")
+EVENTS = tuple(name for name in EVENT_NAMES if name != EngineLost.__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Hello:
     protocol: int = PROTOCOL
     program: str = gemma4_mlx.__version__
     commands: tuple[str, ...] = COMMANDS
-    events: tuple[str, ...] = EVENT_NAMES
+    events: tuple[str, ...] = EVENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,10 @@ def decode_reply(line: bytes) -> Reply:
                 return Left()
             case _:
                 turn = raw.pop("turn", None)
-                return Told(from_json(raw), None if turn is None else _turn(turn))
+                event = from_json(raw)
+                if isinstance(event, EngineLost):  # which is for the face to find out
+                    _refuse(line)
+                return Told(event, None if turn is None else _turn(turn))
     except (AttributeError, KeyError, TypeError, ValueError):
         _refuse(line)
 

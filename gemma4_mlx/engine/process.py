@@ -165,7 +165,7 @@ class EngineProcess:
             self.kill()
         try:
             # Who closes its end of the pipe without an end of its own is of no use any more.
-            code = process.wait(LEAVE_S / 2)
+            code = process.wait(LEAVE_S / 4)
         except subprocess.TimeoutExpired:
             self.kill()
             code = process.wait()

@@ -6,6 +6,8 @@ A file has one JSON object a line, of these kinds, in the order in which they ha
     {"s": 0.52, "from": "face", "line": {...}}     said to it; playing waits until that is said
     {"raw": "text"}                                said by the engine, but no line of the protocol
     {"stderr": "text"}                             written to the log
+    {"sleep": 2.5}                                 deaf for so many seconds
+    {"close": 1}                                   the pipe to the face closed, and no end of it
     {"signal": 9}, {"exit": 3}                     how it ended, if not by saying bye
 
 Only the first two are recorded; the others are for tests to write.
@@ -82,18 +84,17 @@ class Player:
         self._replies = replies
         self._pace = pace
         self._turns: dict[int, int] = {}
+        self._left = False
 
     def play(self) -> None:
-        """To the end of the script, or until nobody listens any more; then wait to be left."""
+        """To the end of the script or of the face; a script without an end waits to be left."""
         began_s = time.perf_counter()
         for step in self._steps:
             at_s = began_s + self._pace * step.get("s", 0.0)
             time.sleep(max(0.0, at_s - time.perf_counter()))
             if not self._do(step):
                 return
-        for command in self._commands:
-            if command.get("do") == "bye":
-                return
+        self._await("bye")
 
     def _do(self, step: Mapping[str, Any]) -> bool:
         """One step; whether anybody is there still."""
@@ -108,6 +109,10 @@ class Player:
                 _write(self._replies, text.encode())
             case {"stderr": text}:
                 _write(2, text.encode())
+            case {"sleep": seconds}:
+                time.sleep(seconds)
+            case {"close": 1}:
+                os.close(self._replies)
             case {"signal": number}:
                 os.kill(os.getpid(), number)
             case {"exit": code}:
@@ -116,12 +121,13 @@ class Player:
 
     def _await(self, wanted: str, turn: int | None) -> bool:
         """Pass over what was not said in the recorded run."""
-        for command in self._commands:
+        for command in () if self._left else self._commands:
+            self._left = command.get("do") == "bye"
             if command.get("do") == wanted:
                 if turn is not None:
                     self._turns[turn] = command["turn"]
                 return True
-            if command.get("do") == "bye":
+            if self._left:
                 break
         return False
 

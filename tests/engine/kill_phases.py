@@ -1,0 +1,205 @@
+"""What a killed engine costs: SIGKILL at each phase, and stops that the model does not hear.
+
+    python -m tests.engine.kill_phases [--model pocket] [--tokens 2000]
+
+For each phase: how long until the face knew, what was kept, and how long until a new process had
+the model ready and then had the first token of the same question.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter, sleep
+
+from gemma4_mlx.engine import TurnRequest
+from gemma4_mlx.events import (
+    EngineLost,
+    Event,
+    Failed,
+    Finished,
+    LoadProgress,
+    ModelReady,
+    PromptProgress,
+    TextDelta,
+    ThoughtDelta,
+)
+from tests.engine.face import Face
+
+PATIENCE_S = 600.0
+ANSWER_TOKENS = 400
+
+
+def told(*kinds: type) -> Callable[[Event], bool]:
+    return lambda event: isinstance(event, kinds)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What one kill cost; times in milliseconds."""
+
+    phase: str
+    known_ms: float
+    kept: str
+    ready_ms: float
+    token_ms: float
+    reused: str
+
+    def row(self) -> str:
+        return (
+            f"| {self.phase} | {self.known_ms:.1f} | {self.kept} | {self.ready_ms:.0f} "
+            f"| {self.token_ms:.0f} | {self.reused} |"
+        )
+
+
+class Trial:
+    """A face whose engine will be killed.
+
+    Args:
+        folder: for state and log.
+        model: to load.
+        tokens: of the question, about.
+    """
+
+    def __init__(self, folder: Path, model: str, tokens: int) -> None:
+        text = "Count the words. " + "one two three four " * (tokens // 4)
+        self.question = TurnRequest(
+            [{"role": "user", "content": text}],
+            max_tokens=ANSWER_TOKENS,
+            temperature=20.0,  # what it says does not matter, but it must not end soon
+            seed=7,
+            state_path=str(folder / "conversation.safetensors"),
+        )
+        self.face = Face(model, folder)
+        self.answer = ""
+
+    def until(self, wanted: Callable[[Event], bool]) -> Event:
+        while True:
+            event = self.face.next(PATIENCE_S)
+            if isinstance(event, TextDelta | ThoughtDelta):
+                self.answer += event.text
+            if wanted(event):
+                return event
+            assert not isinstance(event, Finished | Failed), event
+
+    def kill(self) -> float:
+        """SIGKILL; milliseconds until `EngineLost`."""
+        killed_s = perf_counter()
+        os.kill(self.face.client.pid, signal.SIGKILL)
+        self.face.until(EngineLost)
+        return 1000 * (perf_counter() - killed_s)
+
+    def again(self) -> tuple[float, float, Finished]:
+        """Restart and ask again: milliseconds until ready, then until the first word."""
+        began_s = perf_counter()
+        self.face.client.restart()
+        self.until(told(ModelReady))
+        ready_ms = 1000 * (perf_counter() - began_s)
+        asked_s = perf_counter()
+        self.face.client.submit(self.question)
+        self.until(told(TextDelta, ThoughtDelta))
+        token_ms = 1000 * (perf_counter() - asked_s)
+        self.face.client.stop()
+        finished = self.until(told(Finished))
+        assert isinstance(finished, Finished)
+        return ready_ms, token_ms, finished
+
+
+def _at_load(trial: Trial) -> str:
+    trial.until(told(LoadProgress))
+    return "nothing to keep"
+
+
+def _in_chunk(trial: Trial) -> str:
+    trial.face.client.submit(trial.question)
+    trial.until(told(PromptProgress))
+    sleep(0.2)  # the model is in the middle of a piece of the prompt, which nothing interrupts
+    return "the question"
+
+
+def _in_prefill(trial: Trial) -> str:
+    trial.face.client.submit(trial.question)
+    trial.until(lambda event: isinstance(event, PromptProgress) and 0 < event.done < event.total)
+    return "the question"
+
+
+def _in_answer(trial: Trial) -> str:
+    trial.face.client.submit(trial.question)
+    for _ in range(5):
+        trial.until(told(TextDelta, ThoughtDelta))
+    return f"the question, {len(trial.answer)} characters of the answer"
+
+
+def _idle(trial: Trial) -> str:
+    trial.face.client.submit(trial.question)
+    for _ in range(5):
+        trial.until(told(TextDelta, ThoughtDelta))
+    trial.face.client.stop()
+    trial.until(told(Finished))
+    state = Path(trial.question.state_path or "")
+    while not state.exists():  # it is written once nothing was asked for a while
+        sleep(0.02)
+    size = state.stat().st_size
+    return f"question, answer, {size / 1e6:.1f} MB of state"
+
+
+PHASES = {"load": _at_load, "prefill": _in_prefill, "answer": _in_answer, "idle": _idle}
+STOPS = {"prefill, between pieces": _in_prefill, "prefill, in one": _in_chunk, "answer": _in_answer}
+
+
+def kill_at(phase: str, model: str, tokens: int) -> Loss:
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Trial(Path(folder), model, tokens)
+        try:
+            trial.face.start()
+            kept = PHASES[phase](trial)
+            known_ms = trial.kill()
+            ready_ms, token_ms, finished = trial.again()
+        finally:
+            trial.face.client.close()
+    usage = finished.usage
+    reused = f"{usage.reused_tokens} of {usage.prompt_tokens}"
+    return Loss(phase, known_ms, kept, ready_ms, token_ms, reused)
+
+
+def stop_at(phase: str, model: str, tokens: int) -> str:
+    """A stop in place of a kill."""
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Trial(Path(folder), model, tokens)
+        try:
+            trial.face.start()
+            trial.until(told(ModelReady))
+            before = trial.face.client.pid
+            STOPS[phase](trial)
+            stopped_s = perf_counter()
+            trial.face.client.stop()
+            finished = trial.until(told(Finished))
+            took_ms = 1000 * (perf_counter() - stopped_s)
+            is_same = trial.face.client.pid == before
+        finally:
+            trial.face.client.close()
+    assert isinstance(finished, Finished)
+    return f"| {phase} | {took_ms:.1f} | {finished.reason} | {'yes' if is_same else 'no'} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="pocket")
+    parser.add_argument("--tokens", type=int, default=2000, help="of the question, about")
+    options = parser.parse_args()
+    print("| killed at | known after ms | kept | ready again ms | first token ms | of state |")
+    print("|---|--:|---|--:|--:|---|")
+    for phase in PHASES:
+        print(kill_at(phase, options.model, options.tokens).row(), flush=True)
+    print("\n| stopped in | ended after ms | reason | process lived on |\n|---|--:|---|---|")
+    for phase in STOPS:
+        print(stop_at(phase, options.model, options.tokens), flush=True)
+
+
+if __name__ == "__main__":
+    main()

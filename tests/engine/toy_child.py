@@ -1,0 +1,80 @@
+"""The engine process with a toy in place of the model; the last message says what it does.
+
+python -m tests.engine.toy_child [--parent PID]
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+from gemma4_mlx.engine import __main__, worker
+from gemma4_mlx.events import Finished, PromptProgress, TextDelta, Usage
+
+WORDS = 3000
+
+
+class ToySession:
+    """Its state is how many turns it has answered."""
+
+    saved_bytes = 8
+
+    def __init__(self):
+        self.turns = 0
+
+    def answer(self, messages, *, should_stop, **options):
+        self.turns += 1
+        wish = messages[-1]["content"]
+        yield PromptProgress(0, 1)
+        if wish == "sleep":
+            time.sleep(60)
+        elif wish == "raise MemoryError":
+            raise MemoryError
+        elif wish == "abort":
+            os.write(2, b"libc++abi: [METAL] Insufficient Memory\n")
+            os.abort()
+        elif wish == "make noise":
+            print("from Python", flush=True)
+            os.write(1, b"from a library\n")
+            os.system("echo from a program")
+        elif wish == "go on":
+            for number in range(WORDS):
+                if should_stop():
+                    yield Finished("cancelled")
+                    return
+                yield TextDelta(f"{number} " + "x" * 1000)
+        yield TextDelta(str(self.turns))
+        yield Finished("stop", Usage(1000, 0, 1))
+
+    def save(self, path):
+        Path(path).write_text(str(self.turns))
+
+    def restore(self, path, messages=()):
+        self.turns = int(Path(path).read_text())
+
+
+def load(folder, *, on_progress):
+    on_progress(1, 2)
+    if folder == Path("sleep"):
+        time.sleep(60)
+    config, plan = SimpleNamespace(context_length=128), SimpleNamespace(limit_bytes=9)
+    processor = SimpleNamespace(sees=True, hears=False, image_tokens=70)
+    return SimpleNamespace(config=config, plan=plan), processor
+
+
+def main() -> None:
+    assert not any(name.partition(".")[0] in ("mlx", "numpy") for name in sys.modules)
+    worker._backend = lambda: worker._Backend(
+        find=lambda name, *, on_progress: Path(name),
+        load=load,
+        new_session=lambda model, processor: ToySession(),
+        memory_bytes=lambda: 5,
+    )
+    __main__.main()
+
+
+if __name__ == "__main__":
+    main()
