@@ -152,6 +152,12 @@ SETTINGS: tuple[Setting, ...] = (
         "line by line, without a screen",
     ),
     Setting(
+        "look.bell",
+        Switch(),
+        True,
+        "line by line: ring the bell when an answer is done",
+    ),
+    Setting(
         "chats.keep",
         Switch(),
         True,

@@ -5,40 +5,15 @@ from __future__ import annotations
 from textual.widgets import Static
 
 from gemma4_mlx.events import ModelReady
-from tui import figures
-
-REAL_MODEL = "gemma4 chat -m mlx-community/gemma-4-e2b-it-4bit"
-
-DEMO = f"""\
-This is pocket, a small demo model that comes with the program: a Gemma 4
-in miniature with all its parts, trained for a few things only.
-
-  pictures   names coloured shapes, their colours, their number
-  sound      hears single spoken words
-  words      answers questions on this program, adds two digits
-
-Everything else it gets wrong. For a real model (on a Mac; 3.6 GB):
-
-  {REAL_MODEL}"""
+from tui.introduction import introduce
 
 
 class Welcome(Static):
-    """Says what the model is; the demo model is honest about itself.
+    """Says what the model is.
 
     Args:
         model: the model that is ready.
     """
 
     def __init__(self, model: ModelReady) -> None:
-        super().__init__(DEMO if model.is_demo else introduce(model), markup=False)
-
-
-def introduce(model: ModelReady) -> str:
-    """What a model can take and how large it is."""
-    pictures = "sees pictures" if model.sees else "does not see"
-    clips = "hears clips" if model.hears else "does not hear"
-    weights = f" of {figures.size(model.weights_bytes)}" if model.weights_bytes else ""
-    return (
-        f"{model.name}{weights}\n{pictures} · {clips} · "
-        f"a conversation can have {figures.tokens(model.context_length)}"
-    )
+        super().__init__(introduce(model), markup=False)

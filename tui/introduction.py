@@ -1,0 +1,33 @@
+"""The first words on a model: what it is and what it can take."""
+
+from __future__ import annotations
+
+from gemma4_mlx.events import ModelReady
+from tui import figures
+
+REAL_MODEL = "gemma4 chat -m mlx-community/gemma-4-e2b-it-4bit"
+
+DEMO = f"""\
+This is pocket, a small demo model that comes with the program: a Gemma 4
+in miniature with all its parts, trained for a few things only.
+
+  pictures   names coloured shapes, their colours, their number
+  sound      hears single spoken words
+  words      answers questions on this program, adds two digits
+
+Everything else it gets wrong. For a real model (on a Mac; 3.6 GB):
+
+  {REAL_MODEL}"""
+
+
+def introduce(model: ModelReady) -> str:
+    """What a model can take and how large it is; the demo model is honest about itself."""
+    if model.is_demo:
+        return DEMO
+    pictures = "sees pictures" if model.sees else "does not see"
+    clips = "hears clips" if model.hears else "does not hear"
+    weights = f" of {figures.size(model.weights_bytes)}" if model.weights_bytes else ""
+    return (
+        f"{model.name}{weights}\n{pictures} · {clips} · "
+        f"a conversation can have {figures.tokens(model.context_length)}"
+    )
