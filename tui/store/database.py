@@ -15,7 +15,7 @@ from gemma4_mlx.errors import StoreError
 from tui.store.migrations import check_ours, migrate
 
 _FILES = 3
-"""How many names are tried."""
+"""How many there can be."""
 
 _CHECKED_BYTES = 50_000_000
 """A larger file is not read through at each start."""
@@ -56,11 +56,11 @@ def open_database(folder: Path, *, wait_s: float) -> Database:
         wait_s: how long to wait for another program.
     """
     trouble = ""
-    for number in range(1, _FILES + 1):
-        path = folder / (f"chats-{number}.db" if number > 1 else "chats.db")
+    main = folder / "chats.db"
+    for path in (main, *beside(main)):
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            connection = _open_file(path, wait_s=wait_s)
+            connection = open_file(path, wait_s=wait_s)
         except (sqlite3.Error, OSError, StoreError) as error:
             trouble = trouble or f"{path} is left alone: {reason(error)}"
         else:
@@ -69,6 +69,11 @@ def open_database(folder: Path, *, wait_s: float) -> Database:
     memory = _connect(":memory:", wait_s=wait_s)
     migrate(memory)
     return Database(memory, None, f"{trouble}. This chat is kept in memory only.")
+
+
+def beside(path: Path) -> list[Path]:
+    """What is used where `path` cannot be, in this order."""
+    return [path.with_stem(f"{path.stem}-{number}") for number in range(2, _FILES + 1)]
 
 
 def reason(error: Exception) -> str:
@@ -81,7 +86,12 @@ def reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def _open_file(path: Path, *, wait_s: float) -> sqlite3.Connection:
+def open_file(path: Path, *, wait_s: float) -> sqlite3.Connection:
+    """Open a file, with our tables as they are today.
+
+    Raises:
+        StoreError, sqlite3.Error, OSError: it cannot be used; nothing has been changed.
+    """
     if not path.exists():
         path.touch(mode=0o600)  # SQLite would let everybody read it
     elif not path.is_file():

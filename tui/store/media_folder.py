@@ -21,6 +21,11 @@ from tui.attachment import Attachment
 MAX_COPIED_BYTES = 50_000_000
 
 
+def media_path(database: Path) -> Path:
+    """The folder of a database: each has its own, as what no message of it needs may go."""
+    return database.with_name(database.stem.replace("chats", "media", 1))
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """What became of an attachment.

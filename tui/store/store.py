@@ -18,7 +18,8 @@ from tui.conversation import Changes, Conversation
 from tui.store import search_index
 from tui.store.database import Database, open_database, reason
 from tui.store.entry_row import read_entries, storable, write_entry
-from tui.store.media_folder import Kept, MediaFolder
+from tui.store.homecoming import come_home
+from tui.store.media_folder import Kept, MediaFolder, media_path
 from tui.store.session_caches import SessionCaches
 from tui.store.session_row import SessionRow
 
@@ -64,9 +65,7 @@ class Store:
         self._caches = caches
         self.path = database.path
         self.trouble = database.trouble
-        # Each file has a folder of its own: what no message of it refers to may go.
-        name = database.path.stem.replace("chats", "media") if database.path else ""
-        self._media = MediaFolder(database.path.with_name(name) if database.path else None)
+        self._media = MediaFolder(media_path(database.path) if database.path else None)
         self._has_index = search_index.prepare(self._connection)
 
     @classmethod
@@ -91,7 +90,7 @@ class Store:
         kept = SessionCaches(caches) if caches else None
         store = cls(open_database(folder, wait_s=wait_s), clock, kept)
         with suppress(StoreError):
-            store._tidy_up()
+            store._tidy_up(wait_s)
         return store
 
     def close(self) -> None:
@@ -236,8 +235,10 @@ class Store:
             raise _unknown(beginning)
         return ids[0]
 
-    def _tidy_up(self) -> None:
+    def _tidy_up(self, wait_s: float) -> None:
         """What the last program could not finish, and what is of no more use."""
+        if self.path and not self.trouble:
+            come_home(self._connection, self.path, wait_s=wait_s)
         with self._writing():
             self._connection.execute("UPDATE entry SET state = 'stopped' WHERE state = 'writing'")
             self._connection.execute(

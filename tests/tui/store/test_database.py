@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from tests.tui.store.chats import say
+from tests.tui.store.chats import picture, rich_chat, say
 from tui.conversation import Conversation
 from tui.store import Store, database
 from tui.store.migrations import STEPS
@@ -102,6 +102,41 @@ def test_beside_it_goes_on_with_what_is_there(tmp_path, opened):
     kept = keep_something(first)
     first.close()
     assert [row.id for row in opened(tmp_path).sessions()] == [kept]
+
+
+def test_what_was_kept_beside_comes_home(tmp_path, opened):
+    (tmp_path / "chats.db").mkdir()
+    other = opened(tmp_path)
+    chat = rich_chat(picture(tmp_path / "photos"))
+    other.write(chat.take_changes())
+    updated = other.sessions()[0].updated
+    (tmp_path / "chats.db").rmdir()
+
+    still_used = opened(tmp_path)
+    assert (still_used.trouble, still_used.sessions()) == ("", [])
+    assert (tmp_path / "chats-2.db").exists()
+    own = keep_something(still_used)
+    for store in (still_used, other):
+        store.close()
+
+    for _ in range(2):
+        store = opened(tmp_path)
+        assert {row.id for row in store.sessions()} == {chat.id, own}
+        (row,) = store.sessions("red star")
+        assert (row.id, row.updated) == (chat.id, updated)
+        read = store.load(chat.id)
+        assert [entry.text for entry in read.branch()] == [entry.text for entry in chat.branch()]
+        (attachment,) = read.branch()[0].attachments
+        assert attachment.path.read_bytes() == b"not a picture"
+        store.close()
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {name for name in names if "-2" in name} == set()
+
+
+def test_a_damaged_file_beside_is_left_alone(tmp_path, opened):
+    (tmp_path / "chats-2.db").write_text("nothing " * 100)
+    assert not opened(tmp_path).trouble
+    assert (tmp_path / "chats-2.db").read_text() == "nothing " * 100
 
 
 def test_a_locked_database(tmp_path, opened):
