@@ -16,6 +16,8 @@ from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS
 if TYPE_CHECKING:
     from gemma4_mlx.engine import EngineLike
     from tui.app import ChatApp
+    from tui.options import ChatOptions
+    from tui.settings.preferences import Preferences
 
 MORE = """
 \b
@@ -24,6 +26,7 @@ Examples:
   gemma4 chat -m google/gemma-4-E2B-it    to another one
   gemma4 chat -a receipt.jpg --image-tokens 1120
   gemma4 chat -c                          go on with the last chat
+  gemma4 chat --plain                     line by line
 
 \b
 In the chat:
@@ -87,6 +90,7 @@ Exit codes:
 @click.option("--top-k", type=click.IntRange(min=0), help="Sample from the k likeliest tokens.")
 @click.option("--seed", type=click.IntRange(min=0), help="Makes sampling repeatable.")
 @click.option("-c", "--continue", "continue_last", is_flag=True, help="Go on with the last chat.")
+@click.option("--plain", is_flag=True, help="Line by line, for screen readers and slow lines.")
 @click.option("--no-save", "keep_chats", flag_value=False, default=True, help="Keep nothing.")
 @click.pass_context
 def chat(context: click.Context, **options: Any) -> None:
@@ -96,15 +100,21 @@ def chat(context: click.Context, **options: Any) -> None:
     """
     from tui.terminal import is_terminal
 
-    if not is_terminal():
-        raise click.UsageError("The chat needs a terminal; in a pipe use: gemma4 ask")
     given = {
         name: value
         for name, value in options.items()
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT
     }
-    engine, app = _made(given)
-    context.exit(run(app, engine))
+    chosen, preferences = _chosen(given)
+    if chosen.plain or (is_terminal() and os.environ.get("TERM") == "dumb"):
+        context.exit(_run_plain(chosen, preferences))
+    if not is_terminal():
+        raise click.UsageError("The chat needs a terminal; in a pipe use: gemma4 ask")
+    # Not at the top: Textual takes a quarter of a second, too much for --help.
+    from tui.app import ChatApp
+
+    engine = _engine(chosen)
+    context.exit(run(ChatApp(engine, chosen, preferences), engine))
 
 
 def run(app: ChatApp, engine: EngineLike) -> int:
@@ -126,11 +136,22 @@ def run(app: ChatApp, engine: EngineLike) -> int:
     return app.exit_code
 
 
-def _made(given: Mapping[str, Any]) -> tuple[EngineLike, ChatApp]:
-    # Not at the top: Textual takes a quarter of a second, too much for --help.
-    from gemma4_mlx.engine import EngineClient
-    from tui.app import ChatApp
-    from tui.folders import state_folder
+def _run_plain(options: ChatOptions, preferences: Preferences) -> int:
+    from tui.plain import run_plain
+
+    engine, code = _engine(options), 1
+    try:
+        code = run_plain(engine, options, preferences)
+    finally:
+        ended = engine.close()
+    if not ended:
+        sys.stdout.flush()
+        os._exit(code)
+    return code
+
+
+def _chosen(given: Mapping[str, Any]) -> tuple[ChatOptions, Preferences]:
+    """What the command line says over what the settings say."""
     from tui.options import ChatOptions
     from tui.settings.preferences import Preferences
     from tui.settings.toml_file import settings_path
@@ -138,8 +159,14 @@ def _made(given: Mapping[str, Any]) -> tuple[EngineLike, ChatApp]:
     preferences = Preferences.of(settings_path())
     is_first_run = "model" not in given and "model" not in preferences.settings.values
     options = ChatOptions.resolve({**given, "is_first_run": is_first_run}, preferences.settings)
-    engine = EngineClient(options.model, log_folder=state_folder() / "logs")
-    return engine, ChatApp(engine, options, preferences)
+    return options, preferences
+
+
+def _engine(options: ChatOptions) -> EngineLike:
+    from gemma4_mlx.engine import EngineClient
+    from tui.folders import state_folder
+
+    return EngineClient(options.model, log_folder=state_folder() / "logs")
 
 
 if __name__ == "__main__":
