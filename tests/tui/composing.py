@@ -85,7 +85,11 @@ class FakePlayer:
         return self.playing
 
 
-class ComposerScreen(AttachingScreen):
+class ChatScreen(AttachingScreen):
+    """Called so, for the style sheet to know it."""
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (72, "-normal")]
+
     def compose(self):
         above = Static(id="above")
         above.styles.height = "1fr"
@@ -106,7 +110,7 @@ class ComposerApp(App[None]):
         self.theme = DARK.name
 
     def get_default_screen(self):
-        return ComposerScreen()
+        return ChatScreen()
 
     def on_composer_submitted(self, message):
         self.submitted.append(message.text)

@@ -200,7 +200,7 @@ class FilesScreen(ModalScreen[list[Path]]):
         self._show_title()
 
     def _show_title(self) -> None:
-        self._card.border_title = Content(printable_line(str(self._folder)))
+        self._card.border_title = Content(home_path(self._folder))
         marked = len(self._list.marked)
         self._card.border_subtitle = f"{marked} marked" if marked else ""
         words = (self._letters, "bold") if self._letters else ("type to find", QUIET)
@@ -242,3 +242,11 @@ class FilesScreen(ModalScreen[list[Path]]):
         chosen = self._list.chosen
         if chosen is not None and chosen.path == message.path:
             self.query_one("#files-facts", Static).update(message.facts)
+
+
+def home_path(folder: Path) -> str:
+    """A folder's path for the screen, with `~` for the home."""
+    try:
+        return printable_line(str("~" / folder.relative_to(Path.home())))
+    except (ValueError, RuntimeError):  # elsewhere; no home at all
+        return printable_line(str(folder))

@@ -80,7 +80,6 @@ class AttachmentList(VerticalScroll, can_focus=False):
             self._introduce(row)
             self.rows.append(row)
             self.mount(row)
-        self.call_after_refresh(self.scroll_end, animate=False)
         self._tell_change()
         return self.rows[before:]
 
@@ -176,6 +175,8 @@ class AttachmentList(VerticalScroll, can_focus=False):
 
     def _tell_change(self) -> None:
         self.display = bool(self.rows)
+        if not any(row.has_focus for row in self.rows):
+            self.call_after_refresh(self.scroll_end, animate=False)
         self.post_message(self.Changed())
 
     def _introduce(self, row: AttachmentRow) -> None:
