@@ -17,18 +17,21 @@ class KeptChats:
 
     Args:
         is_kept: whether chats are to be written.
+        keep_media: whether copies are kept of what was attached.
         on_trouble: is told when they cannot be.
 
     Attributes:
         store: where they are.
     """
 
-    def __init__(self, *, is_kept: bool, on_trouble: Callable[[str], None]) -> None:
+    def __init__(
+        self, *, is_kept: bool, on_trouble: Callable[[str], None], keep_media: bool = True
+    ) -> None:
         self._is_kept = is_kept
         self._caches = SessionCaches(caches_folder())
         self.store = AsyncStore(
             data_folder(),
-            open_store=partial(Store.open, caches=caches_folder()),
+            open_store=partial(Store.open, caches=caches_folder(), keep_media=keep_media),
             on_trouble=on_trouble,
         )
 

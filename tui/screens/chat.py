@@ -71,7 +71,11 @@ class ChatScreen(AttachingScreen):
         self._engine = engine
         self.options = options
         self.loaded = LoadedModel(engine, self)
-        self.kept = KeptChats(is_kept=options.keep_chats, on_trouble=self._say_trouble)
+        self.kept = KeptChats(
+            is_kept=options.keep_chats,
+            on_trouble=self._say_trouble,
+            keep_media=options.keep_media,
+        )
         self.turns = Turns(engine, self, Conversation(options.system, model=options.model))
         self.room = MakingRoom(self)
         self._wishes = TurnWishes(self)

@@ -45,11 +45,13 @@ class MediaFolder:
     """The folder of all kept files.
 
     Args:
-        folder: made when the first file comes; None where nothing shall be copied.
+        folder: made when the first file comes; None where there is none.
+        copies: whether files are copied to it.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, *, copies: bool = True) -> None:
         self._folder = folder
+        self._copies = copies
 
     def keep(self, attachment: Attachment) -> Kept:
         """Copy an attachment's file, unless it is large, or here already."""
@@ -58,6 +60,8 @@ class MediaFolder:
             return Kept(attachment)
         if path.parent.parent == self._folder:
             return Kept(attachment, path.parent.name)
+        if not self._copies:
+            return Kept(attachment)
         try:
             size_bytes = path.stat().st_size
             if size_bytes > MAX_COPIED_BYTES:

@@ -58,14 +58,21 @@ class Store:
     """
 
     def __init__(
-        self, database: Database, clock: Callable[[], float], caches: SessionCaches | None
+        self,
+        database: Database,
+        clock: Callable[[], float],
+        *,
+        caches: SessionCaches | None,
+        keep_media: bool,
     ) -> None:
         self._connection = database.connection
         self._clock = clock
         self._caches = caches
         self.path = database.path
         self.trouble = database.trouble
-        self._media = MediaFolder(media_path(database.path) if database.path else None)
+        self._media = MediaFolder(
+            media_path(database.path) if database.path else None, copies=keep_media
+        )
         self._has_index = search_index.prepare(self._connection)
 
     @classmethod
@@ -74,6 +81,7 @@ class Store:
         folder: Path,
         *,
         caches: Path | None = None,
+        keep_media: bool = True,
         clock: Callable[[], float] = time.time,
         wait_s: float = WAIT_S,
     ) -> Store:
@@ -83,12 +91,14 @@ class Store:
 
         Args:
             folder: such as `tui.folders.data_folder()`.
+            keep_media: whether copies are kept of what was attached.
             caches: where the engine keeps what it has read of each chat, to be tidied up.
             clock: tells the time, in seconds since 1970.
             wait_s: how long to wait for another program.
         """
         kept = SessionCaches(caches) if caches else None
-        store = cls(open_database(folder, wait_s=wait_s), clock, kept)
+        database = open_database(folder, wait_s=wait_s)
+        store = cls(database, clock, caches=kept, keep_media=keep_media)
         with suppress(StoreError):
             store._tidy_up(wait_s)
         return store

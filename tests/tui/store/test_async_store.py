@@ -19,8 +19,8 @@ from tui.store.async_store import GONE
 class Watched(Store):
     """Counts writes; refuses them, or waits, when told to."""
 
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
         self.written: list[list[str]] = []
         self.refuses = False
         self.threads: set[str] = set()

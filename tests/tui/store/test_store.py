@@ -336,6 +336,16 @@ def test_a_large_file_stays_where_it_is_and_that_is_said(store, tmp_path, monkey
     assert store.load(chat.id).branch()[0].attachments == (attachment,)
 
 
+def test_nothing_is_copied_if_that_is_not_wanted(tmp_path):
+    attachment = picture(tmp_path)
+    store = Store.open(tmp_path, keep_media=False)
+    chat = rich_chat(attachment)
+    assert store.write(chat.take_changes()).remarks == ()
+    assert store.load(chat.id).branch()[0].attachments == (attachment,)
+    assert not (tmp_path / "media").exists()
+    store.close()
+
+
 def test_a_missing_file_is_said_and_does_not_stop_the_chat(store, tmp_path):
     attachment = picture(tmp_path)
     attachment.path.unlink()
