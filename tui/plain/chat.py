@@ -64,7 +64,12 @@ class PlainChat:
         self.conversation = Conversation(options.system, model=options.model)
         self.files = DraftFiles(options.image_tokens)
         self.link = EngineLink(engine, console, self.files.meet, clock)
-        self.keeper = Keeper(is_kept=options.keep_chats, say=console.say, clock=clock)
+        self.keeper = Keeper(
+            is_kept=options.keep_chats,
+            keep_media=options.keep_media,
+            say=console.say,
+            clock=clock,
+        )
         self.room = Room(self)
         self.editing: Entry | None = None
         self.prefill = ""

@@ -21,15 +21,23 @@ class Keeper:
 
     Args:
         is_kept: whether what is said is written.
+        keep_media: whether copies are kept of what was attached.
         say: tells the user what cannot be written, and why.
         clock: seconds that only go forward.
     """
 
     def __init__(
-        self, *, is_kept: bool, say: Callable[[str], None], clock: Callable[[], float]
+        self,
+        *,
+        is_kept: bool,
+        keep_media: bool = True,
+        say: Callable[[str], None],
+        clock: Callable[[], float],
     ) -> None:
         self._say = say
-        self._kept = KeptChats(is_kept=is_kept, on_trouble=self._tell_trouble)
+        self._kept = KeptChats(
+            is_kept=is_kept, keep_media=keep_media, on_trouble=self._tell_trouble
+        )
         self._runner = asyncio.Runner()
         self._pace = Pace(clock, EVERY_S)
 

@@ -72,9 +72,7 @@ class ChatScreen(AttachingScreen):
         self.options = options
         self.loaded = LoadedModel(engine, self)
         self.kept = KeptChats(
-            is_kept=options.keep_chats,
-            on_trouble=self._say_trouble,
-            keep_media=options.keep_media,
+            is_kept=options.keep_chats, keep_media=options.keep_media, on_trouble=self._say_trouble
         )
         self.turns = Turns(engine, self, Conversation(options.system, model=options.model))
         self.room = MakingRoom(self)
