@@ -22,6 +22,7 @@ from gemma4_mlx.events import Finished
 from gemma4_mlx.messages import AudioPart, MediaPart
 
 if TYPE_CHECKING:
+    from gemma4_mlx.config import ModelConfig
     from gemma4_mlx.model import Gemma4
     from gemma4_mlx.processing import Processor
 
@@ -50,9 +51,8 @@ def ask(
         messages.insert(0, {"role": "system", "content": system})
     notes = Notes()
     load_from_s = perf_counter()
-    clips = [part for part in parts if isinstance(part, AudioPart)]
     with EngineLock() as lock:
-        model, processor = _load(options.pop("model"), notes, clips, lock=lock)
+        model, processor = _load(options.pop("model"), notes, parts, lock=lock)
         answer = Answer(notes, as_json=as_json, load_s=perf_counter() - load_from_s)
         from gemma4_mlx.turn import stream
 
@@ -95,7 +95,7 @@ def _checked(paths: Sequence[Path]) -> list[MediaPart]:
 
 
 def _load(
-    name: str, notes: Notes, clips: Sequence[AudioPart], *, lock: EngineLock
+    name: str, notes: Notes, parts: Sequence[MediaPart], *, lock: EngineLock
 ) -> tuple[Gemma4, Processor]:
     from gemma4_mlx.config import ModelConfig
     from gemma4_mlx.loading import find_checkpoint, load
@@ -105,14 +105,24 @@ def _load(
 
     notes.status(f"loading {name}")
     folder = find_checkpoint(name, on_progress=on_progress)
-    if clips and ModelConfig.from_folder(folder).audio_config is None:
-        # Said now: reading all weights first would cost minutes.
-        raise AttachmentError(
-            f"{clips[0].name}: {name} has no audio tower, so it takes no clips", "E2B and E4B hear"
-        )
+    _check_towers(name, ModelConfig.from_folder(folder), parts)
     lock.take(name, folder)
     loaded = load(folder, on_progress=on_progress)
     if name == DEMO_MODEL:
         notes.aside(f"{name} is a tiny model for demonstration; -m takes a real one\n")
     notes.status("")
     return loaded
+
+
+def _check_towers(name: str, config: ModelConfig, parts: Sequence[MediaPart]) -> None:
+    """Said before all weights are read, which may take minutes."""
+    for part in parts:
+        if isinstance(part, AudioPart) and config.audio_config is None:
+            raise AttachmentError(
+                f"{part.name}: {name} has no audio tower, so it takes no clips", "E2B and E4B hear"
+            )
+        if not isinstance(part, AudioPart) and config.vision_config is None:
+            raise AttachmentError(
+                f"{part.name}: {name} has no vision tower, so it takes no pictures",
+                "use a checkpoint with its vision tower",
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -169,6 +170,20 @@ def test_pain_60_a_file_that_cannot_be_used_is_told(tmp_path, name):
         video_cost(VideoPart(tmp_path / name, name=name))
     assert error.value.exit_code == 5
     assert name in error.value.message and error.value.hint
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
+def test_pain_60_damage_anywhere_is_told_or_does_no_harm(tmp_path, name):
+    draw = np.random.default_rng(60)
+    whole = np.frombuffer(write_video(tmp_path / name, 40, sound_s=1.0).read_bytes(), np.uint8)
+    for bad in (1, 10, 100):
+        damaged = whole.copy()
+        damaged[draw.integers(0, len(whole), bad)] = draw.integers(0, 256, bad)
+        (tmp_path / name).write_bytes(damaged.tobytes())
+        part = VideoPart(tmp_path / name)
+        for look in (prepare_video, lambda part, _: read_audio(AudioPart(part.source))):
+            with suppress(AttachmentError):
+                look(part, VideoSettings())
 
 
 def test_without_the_extra_its_name_is_told(tmp_path, monkeypatch):
