@@ -173,7 +173,8 @@ class Tokenizer:
     ) -> list[int]:
         """The prompt's ids: one bos, and control tokens only where the template writes them.
 
-        Images and clips are one `image_token_id` or `audio_token_id` each.
+        Images and clips are one `image_token_id` or `audio_token_id` each; so are videos, by
+        `video_token_id`, or their frames, once the processor knows when those are shown.
 
         Raises:
             MessageError: a message that is not in the chat form.
