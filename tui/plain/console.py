@@ -70,6 +70,7 @@ class Console:
         try:
             line = self._read_prefilled(prompt, prefill)
         except UnicodeDecodeError:
+            self._write("\n")
             self.say("That was no text in UTF-8.")
             return ""
         except BaseException:
@@ -123,8 +124,10 @@ class Console:
 
 
 def sentence(words: str) -> str:
-    """With a capital letter and a full stop."""
-    return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '!', '?', ':')) else '.'}"
+    """With a full stop, and with a capital letter unless it begins with a name."""
+    first = words.partition(" ")[0].rstrip(",:;")
+    begun = words[:1].upper() + words[1:] if first.isalpha() else words
+    return begun if begun.endswith((".", "!", "?", ":")) else f"{begun}."
 
 
 def _interruptible(prompt: str) -> str:
