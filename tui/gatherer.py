@@ -9,10 +9,12 @@ processor.
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, thread_time
 
 SHORTEST_PAUSE_S = 0.1
 REST_PER_WORK = 3.0
+LONGEST_REST_S = 1.0
+"""So that something moves also where drawing is very slow."""
 
 
 class Gatherer:
@@ -20,12 +22,18 @@ class Gatherer:
 
     Args:
         clock: seconds that only go forward.
+        work_clock: seconds of work, on this thread; other programs do not count.
     """
 
-    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = monotonic,
+        work_clock: Callable[[], float] = thread_time,
+    ) -> None:
         self._clock = clock
+        self._work_clock = work_clock
         self._waiting: list[str] = []
-        self._began_s = 0.0
+        self._began_s = self._work_began_s = 0.0
         self._next_s = clock() + SHORTEST_PAUSE_S
 
     def __bool__(self) -> bool:
@@ -42,13 +50,12 @@ class Gatherer:
 
     def begin(self) -> str:
         """Everything that waits, to be drawn now."""
-        self._began_s = self._clock()
+        self._began_s, self._work_began_s = self._clock(), self._work_clock()
         text = "".join(self._waiting)
         self._waiting.clear()
         return text
 
     def end(self) -> None:
         """The drawing is on the screen."""
-        now_s = self._clock()
-        rest_s = REST_PER_WORK * (now_s - self._began_s)
-        self._next_s = max(self._began_s + SHORTEST_PAUSE_S, now_s + rest_s)
+        rest_s = min(LONGEST_REST_S, REST_PER_WORK * (self._work_clock() - self._work_began_s))
+        self._next_s = max(self._began_s + SHORTEST_PAUSE_S, self._clock() + rest_s)

@@ -14,7 +14,7 @@ from functools import cache
 from markdown_it import MarkdownIt
 
 LINES_A_PIECE = 40
-LINES_OF_A_LIST = 10
+LINES_OF_A_LIST = 6
 """A list is cut sooner: while one item grows, all items of the piece are made again."""
 TELLING_LENGTH = 12
 """From so many characters on, a line cannot turn into another kind of block any more."""
@@ -95,7 +95,7 @@ class MarkdownPieces:
                 begin = border
             elif not border.in_list:
                 begin = border
-        held = len(self._open) if last else self._held_from(begin)
+        held = len(self._open) if last else self._held_from(begin, self._longest(borders[-1]))
         self._give(growth, held)
         growth.table = self._open[held:] if self._is_table(begin) else ""
         self._forget(begin if begin.offset <= self._given else borders[0])
@@ -125,16 +125,18 @@ class MarkdownPieces:
         """Whether to cut here: the piece is long, nothing of the rest is shown, and it is sure."""
         line, whole, _ = self._open[border.offset :].partition("\n")
         is_sure = last or bool(whole) or len(line.strip()) >= TELLING_LENGTH
-        longest = self._list_lines if border.in_list else self._lines
-        is_long = border.line - self._piece_line >= longest
+        is_long = border.line - self._piece_line >= self._longest(border)
         return is_long and is_sure and border.offset >= self._given
 
-    def _held_from(self, begin: _Border) -> int:
+    def _longest(self, border: _Border) -> int:
+        return self._list_lines if border.in_list else self._lines
+
+    def _held_from(self, begin: _Border, longest: int) -> int:
         """Up to where it can be shown: not a growing table, nor a line that may become a border."""
         if self._is_table(begin):
             return begin.offset
         before, _, line = self._open.rpartition("\n")
-        is_long = self._open.count("\n") - self._piece_line >= self._list_lines
+        is_long = self._open.count("\n") - self._piece_line >= longest
         if is_long and len(line.strip()) < TELLING_LENGTH:
             return max(self._given, len(before) + 1)
         return len(self._open)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tui.gatherer import REST_PER_WORK, SHORTEST_PAUSE_S, Gatherer
+from tui.gatherer import LONGEST_REST_S, REST_PER_WORK, SHORTEST_PAUSE_S, Gatherer
 
 
 class Clock:
@@ -21,7 +21,7 @@ def clock():
 
 
 def test_text_is_gathered_and_given_once(clock):
-    gatherer = Gatherer(clock)
+    gatherer = Gatherer(clock, clock)
     assert not gatherer
     for word in ("one ", "", "two "):
         gatherer.add(word)
@@ -32,7 +32,7 @@ def test_text_is_gathered_and_given_once(clock):
 
 
 def test_a_quick_drawing_is_followed_by_the_shortest_pause(clock):
-    gatherer = Gatherer(clock)
+    gatherer = Gatherer(clock, clock)
     gatherer.begin()
     clock.now_s += 0.001
     gatherer.end()
@@ -42,19 +42,19 @@ def test_a_quick_drawing_is_followed_by_the_shortest_pause(clock):
 
 
 def test_a_slow_drawing_is_followed_by_a_rest_in_proportion(clock):
-    gatherer = Gatherer(clock)
+    gatherer = Gatherer(clock, clock)
     gatherer.begin()
-    clock.now_s += 0.5
+    clock.now_s += 0.2
     gatherer.add("meanwhile")
     gatherer.end()
-    assert gatherer.wait_s() == pytest.approx(0.5 * REST_PER_WORK)
+    assert gatherer.wait_s() == pytest.approx(0.2 * REST_PER_WORK)
     assert gatherer.begin() == "meanwhile"
 
 
 def test_drawing_takes_at_most_a_quarter_of_the_time(clock):
-    gatherer = Gatherer(clock)
+    gatherer = Gatherer(clock, clock)
     drawn_s, began_s = 0.0, clock.now_s
-    for work_s in (0.01, 0.2, 0.05, 1.0, 0.3) * 20:
+    for work_s in (0.01, 0.2, 0.05, 0.3) * 20:
         gatherer.add("text")
         clock.now_s += gatherer.wait_s()
         gatherer.begin()
@@ -63,3 +63,21 @@ def test_drawing_takes_at_most_a_quarter_of_the_time(clock):
         gatherer.end()
     clock.now_s += gatherer.wait_s()
     assert drawn_s / (clock.now_s - began_s) <= 0.25
+
+
+def test_no_rest_is_endless(clock):
+    gatherer = Gatherer(clock, clock)
+    gatherer.begin()
+    clock.now_s += 60
+    gatherer.end()
+    assert gatherer.wait_s() == LONGEST_REST_S
+
+
+def test_other_programs_do_not_count(clock):
+    work = Clock()
+    gatherer = Gatherer(clock, work)
+    gatherer.begin()
+    clock.now_s += 2
+    work.now_s += 0.1
+    gatherer.end()
+    assert gatherer.wait_s() == pytest.approx(0.1 * REST_PER_WORK)

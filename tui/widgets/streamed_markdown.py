@@ -16,6 +16,8 @@ from tui.markdown_pieces import Growth, MarkdownPieces, parser
 from tui.printable import printable
 from tui.widgets.code_block import CodeBlock
 
+SOON_S = 0.01
+"""Textual's timers cannot run out at once."""
 WEB = ("http", "https", "mailto")
 
 
@@ -113,7 +115,7 @@ class StreamedMarkdown(Vertical):
 
     def _wait(self) -> None:
         if self._gatherer and self._timer is None and self.is_mounted:
-            self._timer = self.set_timer(self._gatherer.wait_s(), self._draw)
+            self._timer = self.set_timer(max(SOON_S, self._gatherer.wait_s()), self._draw)
 
     async def _grow(self, growth: Growth) -> None:
         piece = self.query(MarkdownPiece).last()
