@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -186,7 +187,7 @@ class ChatApp(App[None], inherit_bindings=False):
     def leave(self, exit_code: int) -> None:
         """End in order; may be called by a signal."""
         if self._loop is None:
-            raise SystemExit(exit_code)
+            sys.exit(exit_code)
         self._loop.call_soon_threadsafe(lambda: self.exit(return_code=exit_code))
 
     def action_interrupt(self) -> None:

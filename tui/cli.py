@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +24,7 @@ Examples:
   gemma4 chat -m google/gemma-4-E2B-it    to another one
   gemma4 chat -a receipt.jpg --image-tokens 1120
   gemma4 chat -c                          go on with the last chat
-  gemma4 chat --plain                     line by line
+  gemma4 chat --plain                     for screen readers and slow lines
 
 \b
 In the chat:
@@ -77,7 +75,7 @@ Exit codes:
     help="The most tokens that a picture may cost.",
 )
 @click.option("--system", default="", metavar="TEXT", help="System prompt.")
-@click.option("--think/--no-think", "thinking", default=False, help="Let the model think first.")
+@click.option("--think/--no-think", "thinking", help="Let the model think first.")
 @click.option(
     "--max-tokens",
     type=click.IntRange(min=1),
@@ -90,7 +88,7 @@ Exit codes:
 @click.option("--top-k", type=click.IntRange(min=0), help="Sample from the k likeliest tokens.")
 @click.option("--seed", type=click.IntRange(min=0), help="Makes sampling repeatable.")
 @click.option("-c", "--continue", "continue_last", is_flag=True, help="Go on with the last chat.")
-@click.option("--plain", is_flag=True, help="Line by line, for screen readers and slow lines.")
+@click.option("--plain/--no-plain", help="Line by line, for screen readers and slow lines.")
 @click.option("--no-save", "keep_chats", flag_value=False, default=True, help="Keep nothing.")
 @click.pass_context
 def chat(context: click.Context, **options: Any) -> None:
@@ -98,23 +96,45 @@ def chat(context: click.Context, **options: Any) -> None:
 
     Chats are kept on this disk and nowhere else; nothing is sent anywhere.
     """
+    # Not at the top: Textual takes a quarter of a second, too much for --help.
+    from gemma4_mlx.engine import EngineClient
+    from tui.folders import state_folder
+    from tui.options import ChatOptions
+    from tui.settings.preferences import Preferences
+    from tui.settings.toml_file import settings_path
     from tui.terminal import is_terminal
 
+    preferences = Preferences.of(settings_path())
     given = {
         name: value
         for name, value in options.items()
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT
     }
-    chosen, preferences = _chosen(given)
-    if chosen.plain or (is_terminal() and os.environ.get("TERM") == "dumb"):
-        context.exit(_run_plain(chosen, preferences))
-    if not is_terminal():
-        raise click.UsageError("The chat needs a terminal; in a pipe use: gemma4 ask")
-    # Not at the top: Textual takes a quarter of a second, too much for --help.
+    given["is_first_run"] = "model" not in given and "model" not in preferences.settings.values
+    chosen = ChatOptions.resolve(given, preferences.settings)
+    is_plain = chosen.plain or (is_terminal() and os.environ.get("TERM") == "dumb")
+    if not is_plain and not is_terminal():
+        raise click.UsageError(
+            "The chat needs a terminal; in a pipe use: gemma4 ask, or gemma4 chat --plain"
+        )
+    engine = EngineClient(chosen.model, log_folder=state_folder() / "logs")
+    show = _show_plain if is_plain else _show
+    context.exit(show(engine, chosen, preferences))
+
+
+def _show(engine: EngineLike, options: ChatOptions, preferences: Preferences) -> int:
     from tui.app import ChatApp
 
-    engine = _engine(chosen)
-    context.exit(run(ChatApp(engine, chosen, preferences), engine))
+    return run(ChatApp(engine, options, preferences), engine)
+
+
+def _show_plain(engine: EngineLike, options: ChatOptions, preferences: Preferences) -> int:
+    from tui.plain import run_plain
+
+    try:
+        return run_plain(engine, options, preferences)
+    finally:
+        engine.close()
 
 
 def run(app: ChatApp, engine: EngineLike) -> int:
@@ -129,44 +149,8 @@ def run(app: ChatApp, engine: EngineLike) -> int:
         with guarded(app.leave):
             app.run()
     finally:
-        ended = engine.close()
-    if not ended:  # a download goes on in threads that Python would wait for
-        sys.stdout.flush()
-        os._exit(app.exit_code)
+        engine.close()
     return app.exit_code
-
-
-def _run_plain(options: ChatOptions, preferences: Preferences) -> int:
-    from tui.plain import run_plain
-
-    engine, code = _engine(options), 1
-    try:
-        code = run_plain(engine, options, preferences)
-    finally:
-        ended = engine.close()
-    if not ended:
-        sys.stdout.flush()
-        os._exit(code)
-    return code
-
-
-def _chosen(given: Mapping[str, Any]) -> tuple[ChatOptions, Preferences]:
-    """What the command line says over what the settings say."""
-    from tui.options import ChatOptions
-    from tui.settings.preferences import Preferences
-    from tui.settings.toml_file import settings_path
-
-    preferences = Preferences.of(settings_path())
-    is_first_run = "model" not in given and "model" not in preferences.settings.values
-    options = ChatOptions.resolve({**given, "is_first_run": is_first_run}, preferences.settings)
-    return options, preferences
-
-
-def _engine(options: ChatOptions) -> EngineLike:
-    from gemma4_mlx.engine import EngineClient
-    from tui.folders import state_folder
-
-    return EngineClient(options.model, log_folder=state_folder() / "logs")
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ class Switch:
     def check(self, raw: object) -> Value:
         """True or false."""
         if not isinstance(raw, bool):
-            raise UsageError(f"expected true or false, found {shown(raw)}")
+            raise _misfit(self, raw)
         return raw
 
     def read(self, text: str) -> Value:
@@ -80,7 +80,7 @@ class Choice:
         for value in self.values:
             if type(raw) is type(value) and raw == value:
                 return value
-        raise UsageError(f"expected {self.expected}, found {shown(raw)}")
+        raise _misfit(self, raw)
 
     def read(self, text: str) -> Value:
         """One of the values, as text."""
@@ -114,12 +114,11 @@ class Number:
 
     def check(self, raw: object) -> Value:
         """A number in the range."""
-        found = UsageError(f"expected {self.expected}, found {shown(raw)}")
         if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw):
-            raise found
+            raise _misfit(self, raw)
         is_whole = isinstance(raw, int) or not self.whole
         if not is_whole or raw < self.low or (self.high is not None and raw > self.high):
-            raise found
+            raise _misfit(self, raw)
         return raw
 
     def read(self, text: str) -> Value:
@@ -151,7 +150,7 @@ class Text:
     def check(self, raw: object) -> Value:
         """Text."""
         if not isinstance(raw, str) or not (raw.strip() or self.may_be_empty):
-            raise UsageError(f"expected {self.expected}, found {shown(raw)}")
+            raise _misfit(self, raw)
         return raw
 
     def read(self, text: str) -> Value:
@@ -173,3 +172,7 @@ def in_words(value: Value) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return (f"{value:g}" if isinstance(value, float) else str(value)) or "none"
+
+
+def _misfit(kind: Kind, raw: object) -> UsageError:
+    return UsageError(f"expected {kind.expected}, found {shown(raw)}")
