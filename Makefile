@@ -19,8 +19,8 @@ help: ## list these targets
 chat: $(READY) ## chat with the small model that comes along
 	@$(BIN)/gemma4 chat -m pocket
 
-test: $(TOOLS) ## run all tests
-	$(BIN)/python -m pytest
+test: $(TOOLS) ## run all tests, on up to four cores
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 oracle: $(ORACLE)/.ready ## compare with mlx-lm and mlx-vlm, in an environment of their own
 	$(ORACLE)/bin/python -m pytest -m oracle -s tests/oracle
