@@ -92,7 +92,11 @@ class SessionsScreen(ModalScreen[str | None]):
         height: 1fr; padding: 0; border: none; background: $surface;
         scrollbar-size-vertical: 1; scrollbar-color: $panel; scrollbar-background: $surface;
     }
-    SessionsScreen SessionList:focus { border: none; }
+    SessionsScreen SessionList:focus { border: none; background-tint: transparent; }
+    SessionsScreen SessionList > .option-list--option-highlighted,
+    SessionsScreen SessionList:focus > .option-list--option-highlighted {
+        background: $primary 25%; color: $foreground; text-style: none;
+    }
     #sessions-empty { height: 1fr; color: $text-muted; padding: 0 1; }
     #sessions-trouble { height: auto; color: $warning; margin: 0 0 1 0; }
     #sessions-said { height: auto; max-height: 3; }
