@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SUPPORTED_VIDEOS = "MP4, MOV, MKV, WebM, AVI, MPEG-TS"
 
-_BEGINNING = 189  # bytes: two packets of an MPEG transport stream begin in them
+_BEGINNING = 197  # bytes: two packets of an MPEG transport stream begin in them
 _STILLS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif"}
 _BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}
 _STARTS = (b"\x1aE\xdf\xa3", b"FLV\x01")  # Matroska, Flash
@@ -63,7 +63,8 @@ def is_container(path: Path) -> bool:
     if start[4:8] in _BOXES:
         return start[8:12] not in _STILLS or start[4:8] != b"ftyp"
     is_avi = start[:4] == b"RIFF" and start[8:12] == b"AVI "
-    is_transport = start[:1] == start[188:189] == b"G"
+    # Cameras put four bytes of time before each packet.
+    is_transport = start[:189:188] == b"GG" or start[4:197:192] == b"GG"
     return is_avi or is_transport or start.startswith(_STARTS)
 
 

@@ -67,6 +67,16 @@ def test_frames_are_those_that_the_reference_counts_to(tmp_path, name):
         np.testing.assert_array_equal(frame, decoded[index])
 
 
+def test_a_camera_puts_a_time_before_each_packet(tmp_path):
+    stream = write_video(tmp_path / "a.ts", 12).read_bytes()
+    packets = [b"\0\0\0\0" + stream[at : at + 188] for at in range(0, len(stream), 188)]
+    path = tmp_path / "a.mts"
+    path.write_bytes(b"".join(packets))
+    assert is_container(path)
+    assert header(path).frames == 12
+    assert len(frames_at(path, [0.0, 0.5, 1.1])) == 3
+
+
 class Counting:
     """A container that counts the frames that are decoded."""
 
