@@ -231,7 +231,7 @@ class Conversation:
     def switch(self, entry: Entry) -> None:
         """Show another version: the newest branch that goes through this entry."""
         self._must_be_quiet()
-        self._head = self._tip(entry).id
+        self._head, self._before = self._tip(entry).id, None
 
     def set_budget(self, entry: Entry, place: int, image_tokens: ImageTokens) -> None:
         """Give a picture that was sent another budget, from the next question on."""

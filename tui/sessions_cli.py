@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
 from tui.printable import printable_line
 
@@ -21,6 +22,19 @@ _ID_LENGTH = 8
 """Letters of an id that are shown; any beginning that only one chat has will do."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+def complete_id(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The ids that begin so, each with its title."""
+    from tui.folders import data_folder
+    from tui.store import Store
+
+    store = Store.open(data_folder())
+    rows = [row for row in store.sessions(limit=200) if row.id.startswith(incomplete)]
+    store.close()
+    return [CompletionItem(row.id[:_ID_LENGTH], help=printable_line(row.title)) for row in rows]
 
 
 @click.group(invoke_without_command=True, short_help="List, read, export and delete chats.")
@@ -54,7 +68,7 @@ def list_sessions(words: tuple[str, ...] = (), limit: int = 50, as_json: bool = 
 
 
 @sessions.command(short_help="Print a chat.")
-@click.argument("session_id", metavar="ID")
+@click.argument("session_id", metavar="ID", shell_complete=complete_id)
 @json_option
 def show(session_id: str, as_json: bool) -> None:
     """Print a chat as Markdown; with --json all versions of its questions and answers."""
@@ -66,7 +80,7 @@ def show(session_id: str, as_json: bool) -> None:
 
 
 @sessions.command(short_help="Write a chat to a file.")
-@click.argument("session_id", metavar="ID")
+@click.argument("session_id", metavar="ID", shell_complete=complete_id)
 @click.option(
     "-o",
     "--output",
@@ -112,7 +126,7 @@ def import_session(file: Path, as_json: bool) -> None:
 
 
 @sessions.command(short_help="Delete chats.")
-@click.argument("session_ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("session_ids", metavar="ID...", nargs=-1, required=True, shell_complete=complete_id)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 def rm(session_ids: tuple[str, ...], yes: bool, as_json: bool) -> None:

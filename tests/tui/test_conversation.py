@@ -57,10 +57,15 @@ def test_an_open_question_is_the_end_of_what_the_model_is_told():
             ],
         },
     )
+
+
+def test_pain_15_thoughts_are_kept_apart_from_the_answer_and_the_template_decides():
+    conversation = Conversation()
+    conversation.ask(Draft("What is it?"))
     conversation.hear(ThoughtDelta("hm"))
     answered(conversation, "A star.")
     conversation.ask(Draft("Sure?"))
-    assert conversation.messages()[2] == {
+    assert conversation.messages()[1] == {
         "role": "assistant",
         "content": "A star.",
         "reasoning": "hm",
@@ -130,6 +135,21 @@ def test_what_is_taken_back_leaves_the_branch_as_it_was():
     assert conversation.take_back() is None
     assert said(conversation) == before
     assert len(conversation.entries) == 4
+
+
+def test_what_is_taken_back_after_a_look_at_another_version_shows_the_version_beside():
+    conversation = talk(("one", "1"))
+    question, answer = conversation.branch()
+    conversation.regenerate(answer)
+    answered(conversation, "uno")
+    conversation.edit(question, Draft("ONE"))
+    answered(conversation, "I")
+    conversation.switch(answer)
+    assert said(conversation) == ["one", "1"]
+    assert conversation.take_back() is None
+    assert said(conversation) == ["one", "uno"]
+    assert conversation.take_back() == Draft("one")
+    assert said(conversation) == ["ONE", "I"]
 
 
 def test_a_first_question_that_is_taken_back_takes_its_title_along():

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from gemma4_mlx.cli import main
 from tests.tui.store.chats import picture, say
 from tui.conversation import Conversation
+from tui.sessions_cli import complete_id
 from tui.store import Store
 
 TITLES = {"aaaa1111": "First [b]chat[/b] \x1b[2J", "aaaa2222": "Second", "bbbb3333": "Third"}
@@ -83,6 +84,14 @@ def test_an_id_that_is_not_there_or_not_the_only_one_is_a_usage_error(run):
             result = run(command, id)
             assert result.exit_code == 2
             assert message in result.stderr
+
+
+def test_a_shell_completes_ids_with_their_titles(run):
+    found = complete_id(None, None, "aaaa")
+    assert [(item.value, item.help) for item in found] == [
+        ("aaaa2222", "Second"),
+        ("aaaa1111", "First [b]chat[/b] ␛[2J"),
+    ]
 
 
 def test_export_to_a_file_and_back(run, tmp_path):
