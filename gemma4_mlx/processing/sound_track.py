@@ -41,14 +41,18 @@ def read_sound(file: FileState, name: str) -> tuple[np.ndarray, int]:
     with open_container(file.path, name) as container:
         stream = _sound_track(container, name)
         length, rate = _length(container, stream, name)
-        samples = np.concatenate([np.zeros(0, np.float32), *_mono(container, stream)])
-    if abs(len(samples) - length) > _CODEC_PADDING_S * rate:
+        samples, found = np.zeros(length, np.float32), 0
+        for piece in _mono(container, stream):
+            room = samples[found : found + len(piece)]
+            room[:] = piece[: len(room)]
+            found += len(piece)
+    if abs(found - length) > _CODEC_PADDING_S * rate:
         raise AttachmentError(
             f"{name} is damaged: its header says {length / rate:.1f} s of sound, and "
-            f"{len(samples) / rate:.1f} s can be decoded",
+            f"{found / rate:.1f} s can be decoded",
             "attach another copy",
         )
-    return np.pad(samples[:length], (0, max(0, length - len(samples)))), rate
+    return samples, rate
 
 
 def _mono(container: InputContainer, stream: AudioStream) -> Iterator[np.ndarray]:
