@@ -68,6 +68,7 @@ class AsyncStore:
         self._one_at_a_time = asyncio.Lock()
         self._is_closed = False
         self._lasting = ""  # trouble with the file itself
+        self._remarked: set[str] = set()
         self.trouble = ""
 
     async def open(self) -> str:
@@ -83,7 +84,7 @@ class AsyncStore:
         """Write all that has changed, now.
 
         Returns:
-            Remarks for the user, such as which files are not copied.
+            Remarks for the user, such as which files are not copied; each once.
         """
         self._waiting.pop(conversation.id, None)
         async with self._one_at_a_time:
@@ -153,7 +154,9 @@ class AsyncStore:
         self._tell(GONE if written.is_gone else self._lasting)
         for entry_id, attachments in written.attachments.items():
             conversation.moved(entry_id, attachments)
-        return written.remarks
+        new = tuple(each for each in written.remarks if each not in self._remarked)
+        self._remarked.update(new)
+        return new
 
     def _tell(self, trouble: str) -> None:
         if trouble != self.trouble:

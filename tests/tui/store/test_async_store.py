@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from gemma4_mlx.errors import StoreError, UsageError
-from gemma4_mlx.events import Finished, TextDelta
+from gemma4_mlx.events import Finished, MediaReceipt, TextDelta
 from tests.tui.store.chats import picture, rich_chat, say
 from tui.conversation import Conversation, Draft
 from tui.store import AsyncStore, Store
@@ -80,6 +80,17 @@ async def test_a_chat_is_written_read_listed_renamed_and_deleted(opened, tmp_pat
     with pytest.raises(UsageError):
         await store.load(chat.id)
     assert told == []
+
+
+async def test_a_remark_is_made_once(opened, tmp_path):
+    store, _, _ = opened
+    gone = picture(tmp_path)
+    gone.path.unlink()
+    chat = Conversation()
+    chat.ask(Draft("What is it?", (gone,)))
+    assert len(await store.save(chat)) == 1
+    chat.hear(MediaReceipt("image", gone.name, 266, 266))
+    assert await store.save(chat) == ()
 
 
 async def test_everything_happens_on_one_other_thread(opened):
