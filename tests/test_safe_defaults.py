@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import gc
+import shutil
 import threading
 import weakref
 from pathlib import Path
@@ -24,7 +25,7 @@ from gemma4_mlx.errors import EngineError
 from gemma4_mlx.events import Failed, Finished, TextDelta
 from gemma4_mlx.inputs import ModelInputs
 from gemma4_mlx.limits import BUFFER_CACHE_BYTES
-from gemma4_mlx.loading import load_model
+from gemma4_mlx.loading import find_checkpoint, load_model
 from gemma4_mlx.model import Gemma4
 from gemma4_mlx.towers import AUDIO, VISION
 from tests.parity.recipe import write_checkpoint
@@ -243,10 +244,11 @@ def test_pain_45_a_turn_that_changes_threads_is_refused(pocket):
 
 @pytest.fixture
 def large(tmp_path, monkeypatch):
-    """A model that is large and no model; and a lock of this test's own."""
+    """A model that is large and has no weights; and a lock of this test's own."""
     monkeypatch.setattr(engine_lock, "lock_path", lambda: tmp_path / "engine.lock")
     folder = tmp_path / "large"
     folder.mkdir()
+    shutil.copy(find_checkpoint("pocket") / "config.json", folder)
     with (folder / "model.safetensors").open("wb") as file:
         file.truncate(LARGE_BYTES)
     return folder
