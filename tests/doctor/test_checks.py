@@ -62,7 +62,6 @@ def test_a_machine_where_nothing_works_gets_a_finding_for_every_check(monkeypatc
         *((backend, name) for name in ("backend", "version", "read_bytes_per_s")),
         *((precision, name) for name in ("matmul_error", "quantized_matmul_error")),
         *((media, name) for name in ("import_module",)),
-        (media.shutil, "which"),
         (network.shutil, "disk_usage"),
         (terminal.shutil, "get_terminal_size"),
         (models, "models_found"),
