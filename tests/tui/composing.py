@@ -88,7 +88,7 @@ class FakePlayer:
 class ChatScreen(AttachingScreen):
     """Called so, for the style sheet to know it."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (72, "-normal")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (72, "-normal")]  # noqa: RUF012 (Textual's way)
 
     def compose(self):
         above = Static(id="above")

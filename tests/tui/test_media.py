@@ -341,14 +341,14 @@ def test_where_nothing_plays_it_says_so(tmp_path, monkeypatch):
 def test_half_blocks_fit_and_keep_the_proportions(size, room, columns, lines):
     blocks = HalfBlocks.fit(Image.new("RGB", size, "navy"), *room)
     assert (blocks.columns, len(blocks.lines)) == (columns, lines)
-    assert all(strip.cell_length == columns for strip in blocks.lines)
+    assert all(line.cell_length == columns for line in blocks.lines)
 
 
 def test_a_half_block_has_the_pixel_above_and_the_one_below():
     image = Image.new("RGB", (1, 2), "red")
     image.putpixel((0, 1), (0, 0, 255))
-    style = HalfBlocks.fit(image, 1, 1).lines[0]._segments[0].style
-    assert (style.color.name, style.bgcolor.name) == ("#ff0000", "#0000ff")
+    [span] = HalfBlocks.fit(image, 1, 1).lines[0].spans
+    assert (span.style.foreground.hex, span.style.background.hex) == ("#FF0000", "#0000FF")
 
 
 def test_a_large_picture_is_kept_small(tmp_path):

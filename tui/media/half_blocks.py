@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.segment import Segment
-from rich.style import Style
-from textual.strip import Strip
+from textual.color import Color
+from textual.content import Content, Span
+from textual.style import Style
 
 if TYPE_CHECKING:  # Pillow is imported when a picture is, not before
     from PIL.Image import Image
@@ -45,7 +45,7 @@ class HalfBlocks:
     """
 
     columns: int
-    lines: tuple[Strip, ...]
+    lines: tuple[Content, ...]
 
     @classmethod
     def fit(cls, image: Image, columns: int, rows: int) -> HalfBlocks:
@@ -54,16 +54,16 @@ class HalfBlocks:
         width = max(1, round(image.width * scale))
         height = max(2, 2 * round(image.height * scale / 2))
         content = image.convert("RGB").resize((width, height), reducing_gap=2.0).tobytes()
-        colours = [f"#{content[at : at + 3].hex()}" for at in range(0, len(content), 3)]
+        colours = [Color(*content[at : at + 3]) for at in range(0, len(content), 3)]
         lines = [colours[top : top + width] for top in range(0, len(colours), width)]
-        return cls(width, tuple(map(_strip, lines[::2], lines[1::2])))
+        return cls(width, tuple(map(_line, lines[::2], lines[1::2])))
 
 
-def _strip(upper: list[str], lower: list[str]) -> Strip:
-    return Strip(
+def _line(upper: list[Color], lower: list[Color]) -> Content:
+    return Content(
+        _UPPER_HALF * len(upper),
         [
-            Segment(_UPPER_HALF, Style(color=above, bgcolor=below))
-            for above, below in zip(upper, lower, strict=True)
+            Span(at, at + 1, Style(background=below, foreground=above))
+            for at, (above, below) in enumerate(zip(upper, lower, strict=True))
         ],
-        len(upper),
     )

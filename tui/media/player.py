@@ -94,6 +94,7 @@ class _Stream:
             ) from None
         import soundfile
 
+        self._has_ended = False
         try:
             self._file = soundfile.SoundFile(path)
             self._stream = sounddevice.RawOutputStream(
@@ -102,14 +103,13 @@ class _Stream:
                 dtype="int16",
                 callback=self._fill,
             )
-            self._stop = sounddevice.CallbackStop
             self._stream.start()
         except (soundfile.SoundFileError, sounddevice.PortAudioError) as error:
             raise AttachmentError(f"{path.name} cannot be played: {error}") from None
 
     @property
     def is_over(self) -> bool:
-        return not self._stream.active
+        return self._has_ended
 
     def stop(self) -> None:
         self._stream.close()
@@ -120,4 +120,4 @@ class _Stream:
         block[: len(heard)] = heard
         if len(heard) < len(block):
             block[len(heard) :] = bytes(len(block) - len(heard))
-            raise self._stop
+            self._has_ended = True

@@ -292,7 +292,8 @@ class ChatScreen(AttachingScreen):
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
         """They do not work any more."""
-        if not isinstance(self.focused, Turn | OfferCard | CodeBlock):
+        keyed = Turn | OfferCard | CodeBlock
+        if isinstance(event.widget, keyed) and not isinstance(self.focused, keyed):
             self.say("")
 
     def action_stop(self) -> None:

@@ -13,7 +13,7 @@ class HintLine(Horizontal):
 
     Attributes:
         keys: the keys, shown while there is nothing to say.
-        cost: shown on the right.
+        cost: shown on the right: what the attachments cost, or how full the context will be.
     """
 
     keys: reactive[str] = reactive("")
@@ -31,7 +31,10 @@ class HintLine(Horizontal):
         yield self._right
 
     def say(self, message: str, *, error: bool = False) -> None:
-        """Show a message until `hush`."""
+        """Show a message until `hush`; nothing hushes."""
+        if not message:
+            self.hush()
+            return
         self._message = message
         self._left.set_class(error, "-error")
         self._left.set_class(not error, "-said")

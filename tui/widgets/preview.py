@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import work
+from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
-from textual.strip import Strip
 from textual.widget import Widget
 
 from gemma4_mlx.errors import Gemma4Error
@@ -27,7 +27,7 @@ class Preview(Widget):
         failure: why it cannot be shown; nothing if it can.
     """
 
-    DEFAULT_CSS = "Preview { width: 1fr; height: 1fr; }"
+    DEFAULT_CSS = "Preview { width: 1fr; height: 1fr; content-align: center middle; }"
 
     path: reactive[Path | None] = reactive(None)
     failure: reactive[str] = reactive("")
@@ -53,18 +53,9 @@ class Preview(Widget):
         """Fit it again."""
         self._fit()
 
-    def render_line(self, y: int) -> Strip:
-        """One line of it."""
-        width, height = self.size
-        if self._blocks is None:
-            return Strip.blank(width, self.rich_style)
-        line = y - (height - len(self._blocks.lines)) // 2
-        if not 0 <= line < len(self._blocks.lines):
-            return Strip.blank(width, self.rich_style)
-        left = (width - self._blocks.columns) // 2
-        margin = Strip.blank(left, self.rich_style)
-        strip = Strip.join([margin, self._blocks.lines[line]])
-        return strip.adjust_cell_length(width, self.rich_style)
+    def render(self) -> Content:
+        """All of it."""
+        return Content("\n").join(self._blocks.lines if self._blocks else ())
 
     def on_preview_opened(self, message: Opened) -> None:
         """Show it, unless another one has been asked for meanwhile."""
