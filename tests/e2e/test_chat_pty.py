@@ -1,0 +1,78 @@
+"""The real program on a terminal, with the bundled model: as a person would try it first."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.window import Window
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PICTURE = EXAMPLES / "yellow-star-green-triangle.jpg"
+CLIP = EXAMPLES / "the-word-seven.wav"
+SEEN = "A yellow star and a green triangle."
+HEARD = 'I hear "seven".'
+SELF = "I am pocket"
+
+# Whatever Textual switches on it switches off again.
+SWITCHED_OFF = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b[?2004l")
+
+
+@pytest.fixture
+def window(tmp_path) -> Iterator[Window]:
+    opened = Window(["chat", "-m", "pocket"], {"GEMMA4_HOME": str(tmp_path)})
+    yield opened
+    opened.close()
+
+
+def ask(window: Window, question: str) -> None:
+    window.type(f"{question}\r")
+
+
+def answers(home: Path) -> list[tuple[str, str]]:
+    """State and text of all answers in the store, the oldest first."""
+    with closing(sqlite3.connect(home / "data" / "chats.db")) as store:
+        rows = store.execute("SELECT state, text FROM entry WHERE role = 'assistant'")
+        return list(rows.fetchall())
+
+
+def test_a_first_chat(window, tmp_path):
+    window.wait_for("● ready")
+    window.paste(str(PICTURE))
+    window.wait_for("sees 432×336")
+    ask(window, "What is in the picture?")
+    window.wait_for(SEEN)
+    window.paste(f"'{CLIP}'")
+    window.wait_for("21 tok ")
+    ask(window, "What does the clip say?")
+    window.wait_until(lambda: [state for state, _ in answers(tmp_path)] == ["done"] * 2)
+    window.wait_for(answers(tmp_path)[1][1])
+
+    # Any word is as likely as any other now, so that the answer does not end by itself.
+    for name, value in (("temperature", 100), ("top_p", 1), ("top_k", 0), ("seed", 1)):
+        ask(window, f"/set {name} {value}")
+        window.wait_for(f"{name}: {value}, for this chat")
+    ask(window, "Who are you?")
+    window.wait_until(lambda: len(answers(tmp_path)) == 3 and bool(answers(tmp_path)[2][1]))
+    window.type("\x1b")
+    window.wait_for("stopped")
+    ask(window, "/set temperature 0")
+    window.wait_for("temperature: 0, for this chat")
+    ask(window, "/retry")
+    window.wait_for(SELF)
+    window.wait_until(lambda: [state for state, _ in answers(tmp_path)][3:] == ["done"])
+    window.type("\x11")
+
+    assert window.end() == 0
+    assert window.modes_now == window.modes
+    assert [each for each in SWITCHED_OFF if each not in window.raw] == []
+    assert window.raw.rfind(b"\x1b[?1049l") > window.raw.rfind(b"\x1b[?1049h")
+    first, second, stopped, again = answers(tmp_path)
+    assert first == ("done", SEEN)
+    assert second[0] == "done" and "even" in second[1]
+    assert stopped[0] == "stopped"
+    assert again[1].startswith(SELF)
