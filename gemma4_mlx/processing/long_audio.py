@@ -21,7 +21,7 @@ _QUIET_S = 0.2
 """How long a pause should at least be, to be cut in its middle."""
 _SHORTEST_S = 0.5
 """No part is shorter than this."""
-_CHOICE_S = 2.0
+_CHOICE_S = 5.0
 """Where less than this is left to choose each cut from, one part more is made."""
 
 
@@ -90,8 +90,9 @@ def plan_cuts(samples: np.ndarray, rate: int) -> list[Span]:
     start = 0
     while len(samples) - start > limit:
         parts = _part_count(len(samples) - start, limit, round(_CHOICE_S * rate))
-        # Not so early that the parts that are left could not hold the rest.
-        earliest = max(start + shortest, len(samples) - (parts - 1) * limit)
+        # Each cut has its share of the room, so that those to come have theirs.
+        room = (parts * limit - (len(samples) - start)) // (parts - 1)
+        earliest = max(start + shortest, start + limit - room)
         latest = min(start + limit, len(samples) - shortest)
         stop = _quietest(samples, earliest, latest, rate)
         spans.append((start, stop))

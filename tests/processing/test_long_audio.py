@@ -42,6 +42,13 @@ def test_parts_are_all_of_it_in_order_and_short_enough(length, seed):
     assert all(stop - start >= 0.4 * RATE for start, stop in spans)
 
 
+def test_an_hour_is_no_more_parts_than_its_pauses_need():
+    samples = np.random.default_rng(2).normal(0, 0.1, 3600 * 100).astype(np.float32)
+    spans = plan_cuts(samples, 100)
+    assert 120 <= len(spans) <= 144  # each cut is chosen from 5 s at least
+    assert sum(stop - start for start, stop in spans) == len(samples)
+
+
 def test_cuts_are_in_the_pauses():
     spans = plan_cuts(speech(70, pauses=(12.5, 27.0, 44.0)), RATE)
     cuts = [stop / RATE for _, stop in spans[:-1]]
