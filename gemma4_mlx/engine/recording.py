@@ -94,7 +94,7 @@ class Player:
             time.sleep(max(0.0, at_s - time.perf_counter()))
             if not self._do(step):
                 return
-        self._await("bye")
+        self._await("bye", None)
 
     def _do(self, step: Mapping[str, Any]) -> bool:
         """One step; whether anybody is there still."""

@@ -64,7 +64,7 @@ class Engine:
         self._saves: deque[Callable[[str], None]] = deque()
         self._running: _Turn | None = None
         self._weights_bytes = 0
-        self._closed = self._leaves_at_once = False
+        self._closed = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="gemma4-engine", daemon=True)
 
@@ -107,17 +107,14 @@ class Engine:
             self._saves.append(told)
             self._changed.notify()
 
-    def close(self, *, at_once: bool = False) -> bool:
+    def close(self) -> bool:
         """Let go of the model. Nothing is told any more.
-
-        Args:
-            at_once: do not take the time to keep what was read of the conversation.
 
         Returns:
             Whether all work has ended; a download, for one, cannot be interrupted.
         """
         with self._changed:
-            self._closed, self._leaves_at_once = True, at_once
+            self._closed = True
             self._turns.clear()
             if self._running:
                 self._running.cancelled.set()
@@ -145,8 +142,7 @@ class Engine:
         kept = KeptState(session)
         while work := self._next_work(session, kept):
             work()
-        if not self._leaves_at_once:
-            kept.leave()
+        kept.leave()
 
     def _load(self, lock: EngineLock) -> Any:
         """A session with the model: whatever is asked, it is compared with what was read last."""

@@ -127,7 +127,7 @@ def test_a_file_that_cannot_be_written_fails_nothing(kept, session, tmp_path, er
     kept.take_up(str(tmp_path / "a"))
     read(kept, 1000)
     session.error = error
-    assert kept.save().startswith("not kept: no")
+    assert kept.save().startswith("not kept: ")
     assert not kept.is_worth_saving  # until as much is new
 
 

@@ -37,7 +37,8 @@ class ToySession:
             os.write(2, b"libc++abi: [METAL] Insufficient Memory\n")
             os.abort()
         elif wish == "make noise":
-            print("from Python", flush=True)
+            sys.stdout.write("from Python\n")
+            sys.stdout.flush()
             os.write(1, b"from a library\n")
             os.system("echo from a program")
         elif wish == "go on":
@@ -72,6 +73,7 @@ def main() -> None:
         load=load,
         new_session=lambda model, processor: ToySession(),
         memory_bytes=lambda: 5,
+        sampling=lambda model: SimpleNamespace(temperature=1.0, top_p=0.95, top_k=64),
     )
     __main__.main()
 
