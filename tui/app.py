@@ -177,6 +177,8 @@ class ChatApp(App[None], inherit_bindings=False):
         settings = self.preferences.settings
         wrong = [*settings.problems, *keys.problems(settings.keys)]
         if wrong:
+            file = self.preferences.file
+            wrong = [line.replace(str(file), file.name) if file else line for line in wrong]
             count = "One setting is" if len(wrong) == 1 else f"{len(wrong)} settings are"
             self.chat.remark(
                 f"{count} wrong", "\n".join(wrong), "gemma4 config edit opens the file"

@@ -113,10 +113,10 @@ def problems(chosen: Mapping[str, str]) -> list[str]:
 
 
 def fit(chosen: Mapping[str, str]) -> dict[str, str]:
-    """Those of the chosen keys that can be had."""
+    """Those of the chosen keys that can be had, as Textual calls them."""
     ids = {key.id for key in all_keys()} if chosen else set()
     return {
-        binding_id: keys
+        binding_id: ",".join(map(_plain, keys.split(",")))
         for binding_id, keys in chosen.items()
         if binding_id in ids and not any(_unfit(key, binding_id) for key in keys.split(","))
     }
@@ -192,7 +192,9 @@ def _character(key: str) -> str | None:
 
 
 def _plain(key: str) -> str:
-    return key.strip().lower()
+    """As Textual calls it: only letters have a case."""
+    key = key.strip()
+    return key if len(key) == 1 else key.lower()
 
 
 def _named(key: str) -> str:

@@ -106,7 +106,8 @@ def live_ids(screen: Screen) -> list[str]:
     """Ids of the bindings that do something on a screen now, the nearest first."""
     active = screen.active_bindings.values()
     ids = (each.binding.id for each in active if each.enabled)
-    return list(dict.fromkeys(filter(None, ids)))
+    # A text area has a ctrl+c of its own, which does nothing while nothing is selected.
+    return list(dict.fromkeys([*filter(None, ids), "app.interrupt"]))
 
 
 def sections(live: Sequence[str], chosen: Mapping[str, str]) -> list[Section]:
