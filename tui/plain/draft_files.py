@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gemma4_mlx.errors import AttachmentError
 from gemma4_mlx.events import ModelReady
 from gemma4_mlx.messages import ImageTokens
 from tui import figures
@@ -39,8 +40,7 @@ class DraftFiles:
             AttachmentError: the file cannot be used, or the model does not take such.
         """
         whole = attachment.read().check()
-        if self._model is not None and (reason := refusal(whole, self._model)):
-            raise reason
+        self._check(whole)
         self.put((*self.attachments, whole))
         return self.attachments[-1]
 
@@ -55,8 +55,7 @@ class DraftFiles:
             AttachmentError: the model, another one by now, does not take such.
         """
         for each in self.attachments:
-            if self._model is not None and (reason := refusal(each, self._model)):
-                raise reason
+            self._check(each)
         taken, self.attachments = self.attachments, ()
         return taken
 
@@ -92,6 +91,10 @@ class DraftFiles:
         if not self.attachments:
             return ["Nothing is attached."]
         return [f"{at}. {in_words(each)}" for at, each in enumerate(self.attachments, 1)]
+
+    def _check(self, attachment: Attachment) -> None:
+        if self._model is not None and (reason := refusal(attachment, self._model)):
+            raise AttachmentError(reason.message, reason.hint)
 
     def _with_default(self, attachment: Attachment) -> Attachment:
         if attachment.image_tokens is not None:

@@ -40,7 +40,7 @@ def _signals(interrupt: Callable[[], None]) -> Iterator[None]:
     """Ctrl+C interrupts what is waited for; other signals end the program in order."""
 
     def leave(number: int, frame: object) -> NoReturn:
-        raise SystemExit(EXIT_SIGNAL + number)
+        sys.exit(EXIT_SIGNAL + number)
 
     handlers = {
         signal.SIGINT: lambda number, frame: interrupt(),
