@@ -54,7 +54,9 @@ class HalfBlocks:
         width = max(1, round(image.width * scale))
         height = max(2, 2 * round(image.height * scale / 2))
         content = image.convert("RGB").resize((width, height), reducing_gap=2.0).tobytes()
-        colours = [Color(*content[at : at + 3]) for at in range(0, len(content), 3)]
+        colours = [
+            Color(*rgb) for rgb in zip(*(content[band::3] for band in range(3)), strict=True)
+        ]
         lines = [colours[top : top + width] for top in range(0, len(colours), width)]
         return cls(width, tuple(map(_line, lines[::2], lines[1::2])))
 

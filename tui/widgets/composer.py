@@ -32,10 +32,10 @@ from tui.widgets.prompt_box import PromptBox
 from tui.widgets.recorder import Recorder
 
 PLACEHOLDER = "Ask, drop a file, @ finds one, / lists commands"
-PROMPT_KEYS = "enter send · ctrl+j new line · @ file · ctrl+r record · /help"
+PROMPT_KEYS = "enter send · ctrl+j line · @ file · ctrl+r record · /help"
 PROMPT_KEYS_WITH_ROWS = "enter send · ↑ attachments · @ file · /help"
 ANSWERING_KEYS = "esc stop · page up, page down scroll"
-IMAGE_ROW_KEYS = "←→ budget · = all · space look · del remove · ↓ back"
+IMAGE_ROW_KEYS = "←→ budget · = all · space look · del · ↓ back"
 CLIP_ROW_KEYS = "space play · del remove · ↓ back"
 VIDEO_ROW_KEYS = "del remove · ↓ back"
 SUGGESTION_KEYS = "↑↓ choose · tab complete · enter take · esc close"
@@ -164,8 +164,11 @@ class Composer(Vertical):
             self.recorder.begin(self.microphone, state_folder() / "recordings")
 
     def say(self, message: str, *, error: bool = False) -> None:
-        """Answer what was done, until the next thing is done."""
-        self._hints.say(message, error=error)
+        """Answer what was done, until the next thing is done; with nothing, say no more."""
+        if message:
+            self._hints.say(message, error=error)
+        else:
+            self._hints.hush()
 
     def _say_error(self, error: AttachmentError) -> None:
         self.say(f"{error.message}: {error.hint}" if error.hint else error.message, error=True)

@@ -121,7 +121,7 @@ class FileList(Widget):
         line = Content.assemble(
             (mark, "$success"),
             (f"{sign} ", "$secondary" if kind else QUIET),
-            name.stylize("bold" if is_chosen else ""),
+            name.stylize("bold $primary" if is_chosen else ""),
             (f" {size:>{_SIZE_WIDTH}} ", QUIET),
         )
         return line.stylize("on $panel") if is_chosen else line
