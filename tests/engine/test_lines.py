@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import fields
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gemma4_mlx import events as ev
-from gemma4_mlx.engine import lines
+from gemma4_mlx.engine import TurnRequest, lines
 from gemma4_mlx.engine.lines import (
     COMMANDS,
+    LINE_BYTES,
+    PROTOCOL,
     Ask,
     Bye,
     Hello,
@@ -58,6 +62,14 @@ def test_every_event_has_an_example():
 def test_that_an_engine_is_lost_is_not_for_itself_to_tell():
     with pytest.raises(EngineError, match="is no line"):
         decode_reply(encode(Told(ev.EngineLost("killed"))))
+
+
+def test_the_tables_in_the_docs_are_whole():
+    told = (Path(__file__).parents[2] / "docs" / "engine.md").read_text(encoding="utf-8")
+    assert [name for name in COMMANDS if f'| `{{"do":"{name}"' not in told] == []
+    assert [name for name in lines.EVENTS if f'"event":"{name}"' not in told] == []
+    assert [field.name for field in fields(TurnRequest) if f"`{field.name}`" not in told] == []
+    assert f'"protocol":{PROTOCOL}' in told and f"{LINE_BYTES // 2**20} MiB" in told
 
 
 @pytest.mark.parametrize("said", REPLIES, ids=str)
