@@ -71,12 +71,20 @@ def greedy_through_cache(model: Any, last: np.ndarray, cache: Any) -> list[int]:
     return tokens
 
 
-def predicted_without_cache(model: Any, inputs: Arrays, tokens: np.ndarray) -> np.ndarray:
-    """What the model would say at each step of `tokens`, all read in one pass.
+def confirmed_through_cache(
+    model: Any, last: np.ndarray, tokens: np.ndarray, cache: Any
+) -> list[int]:
+    """What the model would say at each step of `tokens`, all read in one piece after a prompt.
 
     The model is causal: where every prediction is the token that follows, decoding step by step
     gives just those tokens.
     """
+    rows = logits(model, {"input_ids": tokens[None, :-1].astype(np.int32)}, cache)
+    return [int(last.argmax()), *map(int, rows.argmax(-1))]
+
+
+def predicted_without_cache(model: Any, inputs: Arrays, tokens: np.ndarray) -> np.ndarray:
+    """The same in one pass, with the prompt in front."""
     said, length = tokens[:-1], inputs["input_ids"].shape[1]
     more = {"input_ids": said, "mm_token_type_ids": np.zeros_like(said)}
     grown = {name: np.append(inputs[name], [row], axis=1) for name, row in more.items()}
