@@ -117,6 +117,7 @@ class Turns:
         """
         self._must_be_quiet()
         self.conversation.regenerate(answer)
+        self._stage.composer.prompt.focus()
         await self._begin()
 
     def edit(self, question: Entry) -> None:

@@ -28,7 +28,7 @@ from tui.options import ChatOptions
 
 TOKENS_PER_S = 60
 SIZE = (120, 40)
-WORDS = [
+WORDS = (
     "The",
     "answer",
     "goes",
@@ -39,13 +39,9 @@ WORDS = [
     "all",
     "lengths,",
     "as",
-    "answers",
-    "do",
-    "when",
     "they",
-    "are",
-    "long",
-]
+    "do",
+)
 FINISHED = Finished("stop", Usage(100, 0, 100), Timings(0.0, 0.2, 800.0, 60.0))
 FIRST_FRAME = """
 import asyncio, time

@@ -8,7 +8,6 @@ from gemma4_mlx.engine import FakeEngine
 from gemma4_mlx.events import Finished, TextDelta, ThoughtDelta
 from tests.tui.driver import ANSWER, FINISHED, chatting, clip, picture
 from tui.app import ChatApp
-from tui.widgets.thoughts import Thoughts
 from tui.widgets.transcript import Transcript
 
 
@@ -66,13 +65,28 @@ async def test_escape_with_nothing_to_stop_keeps_the_draft():
         assert chat.prompt.text == "a draft"
 
 
-async def test_enter_while_answering_keeps_the_draft():
-    async with chatting(FakeEngine([[TextDelta("Once")]])) as chat:
-        await chat.enter("one")
-        await chat.enter("two")
-        assert "still answering" in chat.lines[-1]
-        assert chat.prompt.text == "two"
+async def test_a_question_sent_while_answering_waits_for_its_turn():
+    async with chatting(FakeEngine([[TextDelta("Once")], ANSWER, ANSWER])) as chat:
+        for text in ("one", "two", "three"):
+            await chat.enter(text)
+        assert chat.text.count("You  waits") == 2
         assert len(chat.engine.requests) == 1
+        await chat.tell(FINISHED)
+        assert len(chat.engine.requests) == 3
+        assert "waits" not in chat.text
+        assert [message["role"] for message in chat.messages] == ["user", "assistant"] * 2 + [
+            "user"
+        ]
+
+
+async def test_what_waits_comes_back_when_the_answer_is_stopped():
+    async with chatting(FakeEngine([[TextDelta("Once")]])) as chat:
+        for text in ("one", "two", "three"):
+            await chat.enter(text)
+        await chat.write("and a draft")
+        await chat.press("escape")
+        assert chat.prompt.text == "two\nthree\nand a draft"
+        assert "waits" not in chat.text
 
 
 async def test_ctrl_t_turns_thinking_on_and_off():
@@ -166,30 +180,38 @@ async def test_up_and_down_leaf_through_what_was_sent():
 
 
 async def test_page_keys_scroll_and_new_text_does_not_pull_the_reader_down():
-    lines = "\n\n".join(f"line {number}" for number in range(40))
+    lines = "\n\n".join(f"this is line {number}" for number in range(40))
     async with chatting(FakeEngine([[TextDelta(lines)]])) as chat:
         await chat.enter("count")
         transcript = chat.app.screen.query_one(Transcript)
         assert "line 39" in chat.text
         await chat.press("pageup")
         above = transcript.scroll_y
-        await chat.tell(TextDelta("\n\nmore\n\nand more"))
+        assert "new text" not in chat.text
+        await chat.tell(TextDelta("\n\nmore of this\n\nand more of it"))
         assert transcript.scroll_y == above
-        await chat.press("pagedown", "pagedown")
-        assert "and more" in chat.text
+        assert "↓ new text · end" in chat.text
+        await chat.press("end")
+        assert "and more of it" in chat.text
+        assert "new text" not in chat.text
+        await chat.press("pageup")
+        await chat.tell(TextDelta("\n\nstill more of it"))
+        await chat.pilot.click("NewTextPill")
+        await chat.settle()
+        assert "still more of it" in chat.text
 
 
 async def test_thoughts_are_folded_until_they_are_opened():
     turn = [ThoughtDelta("A secret plan."), TextDelta("Done."), FINISHED]
     async with chatting(FakeEngine([turn])) as chat:
         await chat.enter("go")
-        assert "▸ thought · 3 words" in chat.text
+        assert "▸ thought" in chat.text
+        assert "about 7 tokens" in chat.text
         assert "secret" not in chat.text
-        chat.app.screen.query_one(Thoughts).focus()
-        await chat.press("enter")
-        assert "▾ thought · 3 words" in chat.text
+        await chat.press("alt+up", "t")
+        assert "▾ thought" in chat.text
         assert "A secret plan." in chat.text
-        await chat.press("enter")
+        await chat.press("t")
         assert "secret" not in chat.text
 
 

@@ -145,7 +145,16 @@ async def test_a_tool_call_is_not_swallowed():
     turn = [ToolCall("weather", {"city": "Lisbon"}), replace(FINISHED, reason="tool_call")]
     async with chatting(FakeEngine([turn])) as chat:
         await chat.enter("go")
-        assert "Asked for the tool weather: none was offered" in chat.text
+        assert '⚙ weather  city: "Lisbon"' in chat.text
+        assert "was not run: this chat offers no tools" in chat.text
+        assert "asked for a tool · 281 in" in chat.text
+
+
+async def test_a_tool_call_that_could_not_be_read_says_why():
+    call = ToolCall("weather", {}, "no value after [city]")
+    async with chatting(FakeEngine([[call, replace(FINISHED, reason="tool_call")]])) as chat:
+        await chat.enter("go")
+        assert "could not be read: no value after [city]" in chat.text
 
 
 async def test_loading_shows_bytes_and_an_early_question_waits():
@@ -195,9 +204,11 @@ async def test_a_failure_in_the_middle_keeps_what_was_written():
     async with chatting(FakeEngine([[TextDelta("Half an"), FAILED], ANSWER])) as chat:
         await chat.enter("Hi")
         assert "Half an" in chat.text
-        assert "broken off" in chat.text
-        assert chat.prompt.text == "Hi"
-        await chat.press("enter")
+        assert "broken off · the model is not told of it · r tries again" in chat.text
+        assert chat.prompt.text == ""
+        await chat.press("alt+up", "alt+up", "r")
+        assert "Half an" not in chat.text
+        assert "A red star and a blue circle." in chat.text
         assert len(chat.messages) == 1
 
 

@@ -1,0 +1,355 @@
+"""What can be done with turns, and what is offered when something goes wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gemma4_mlx.engine import DEMO_READY, FakeEngine
+from gemma4_mlx.events import EngineLost, Failed, Finished, TextDelta, Timings, Usage
+from tests.tui.driver import ANSWER, FINISHED, Chat, chatting, picture
+from tui.widgets.offer_card import OfferCard
+from tui.widgets.turn import Turn
+
+CODE = "Look:\n\n```python\nx  = 1\n```\n\nand\n\n```sh\nls\n```\n\nDone."
+LOST = EngineLost("the process was killed [9]", "fewer pictures take less", "/tmp/engine.log")
+OUT_OF_MEMORY = Failed("MemoryLimitError", "out of memory", "use less", 4)
+NO_ROOM = Failed("ContextFullError", "4200 tokens, at most 4096", "start anew", 6)
+
+
+def said(text: str, used: int = 290) -> list:
+    """An answer after which the conversation takes `used` tokens."""
+    usage = Usage(used - 10, 0, 10)
+    return [TextDelta(text), Finished("stop", usage, Timings(0.0, 0.2, 800.0, 60.0))]
+
+
+def questions(chat: Chat) -> list[str]:
+    """What the engine was told last, the texts of questions alone."""
+    return [
+        part["text"]
+        for message in chat.messages
+        if message["role"] == "user"
+        for part in message["content"]
+        if part["type"] == "text"
+    ]
+
+
+# Turns
+
+
+async def test_walking_goes_over_turns_and_code_and_back_to_the_prompt():
+    async with chatting(FakeEngine([[TextDelta(CODE), FINISHED]]), size=(80, 40)) as chat:
+        await chat.enter("go")
+        names = []
+        for _ in range(5):
+            await chat.press("alt+up")
+            names.append(type(chat.app.focused).__name__)
+        assert names == ["CodeBlock", "CodeBlock", "AnswerTurn", "UserTurn", "UserTurn"]
+        assert "y copy · e edit · r again · esc back" in chat.lines[-1]
+        await chat.press("alt+down", "alt+down", "alt+down", "alt+down")
+        assert chat.prompt.has_focus
+        assert "enter send" in chat.lines[-1]
+        await chat.press("shift+tab", "shift+tab", "escape")
+        assert chat.prompt.has_focus
+
+
+async def test_copying_gives_the_source():
+    async with chatting(FakeEngine([[TextDelta(CODE), FINISHED]]), size=(80, 40)) as chat:
+        await chat.enter("go [b]on[/b]")
+        for keys, copied in (
+            (("alt+up", "y"), "ls\n"),
+            (("alt+up", "y"), "x  = 1\n"),
+            (("alt+up", "y"), CODE),
+            (("alt+up", "y"), "go [b]on[/b]"),
+        ):
+            await chat.press(*keys)
+            assert chat.app.clipboard == copied
+        for command, copied in (
+            ("/copy", CODE),
+            ("/copy last", CODE),
+            ("/copy code", "ls\n"),
+            ("/copy code 1", "x  = 1\n"),
+        ):
+            await chat.enter(command)
+            assert chat.app.clipboard == copied
+        await chat.enter("/copy all")
+        assert "go [b]on[/b]" in chat.app.clipboard and CODE in chat.app.clipboard
+        await chat.enter("/copy code 3")
+        assert "the last answer has 2" in chat.text
+        await chat.write("")
+        await chat.enter("/copy nonsense")
+        assert "/copy takes" in chat.text
+
+
+async def test_answering_again_keeps_both_versions():
+    async with chatting(FakeEngine([said("First."), said("Second."), said("Third.")])) as chat:
+        await chat.enter("go")
+        await chat.press("alt+up", "r")
+        assert "Gemma  2/2" in chat.text and "Second." in chat.text
+        assert questions(chat) == ["go"]
+        await chat.press("alt+up", "left_square_bracket")
+        assert "Gemma  1/2" in chat.text and "First." in chat.text
+        assert "[ ] versions" in chat.lines[-1]
+        await chat.press("left_square_bracket")
+        assert "there is no more" in chat.lines[-1]
+        await chat.press("right_square_bracket", "escape")
+        await chat.enter("on")
+        assert chat.messages[1]["content"] == "Second."
+
+
+async def test_retry_and_edit_are_commands_too():
+    async with chatting(FakeEngine([said("First."), said("Second."), said("Third.")])) as chat:
+        await chat.enter("/retry")
+        assert "nothing has been asked yet" in chat.lines[-1]
+        await chat.write("")
+        await chat.enter("go")
+        await chat.enter("/retry")
+        assert "Gemma  2/2" in chat.text
+        await chat.enter("/edit")
+        assert chat.prompt.text == "go"
+        await chat.enter("go, please")
+        assert questions(chat) == ["go, please"]
+        assert "You  2/2" in chat.text and "Third." in chat.text
+
+
+async def test_an_old_question_is_asked_in_another_way(tmp_path):
+    turns = [said("One."), said("Two."), said("Three.")]
+    async with chatting(FakeEngine(turns), size=(80, 40)) as chat:
+        await chat.enter(f"/image {picture(tmp_path)}")
+        await chat.enter("first")
+        await chat.enter("second")
+        await chat.write("a draft")
+        await chat.press("alt+up", "alt+up", "alt+up", "alt+up", "e")
+        assert chat.prompt.text == "first"
+        assert chat.prompt.has_focus
+        assert [row.holds.name for row in chat.rows] == ["shapes.png"]
+        chat.rows[0].choose(70)
+        await chat.enter("first, smaller")
+        assert "You  2/2" in chat.text
+        assert "Two." not in chat.text and "Three." in chat.text
+        assert chat.messages[0]["content"][0]["image_tokens"] == 70
+        assert len(chat.messages) == 1
+        assert chat.prompt.text == "a draft"
+
+
+async def test_escape_leaves_an_edit_as_it_was():
+    async with chatting(FakeEngine([said("One.")])) as chat:
+        await chat.enter("first")
+        await chat.write("a draft")
+        await chat.press("alt+up", "e")
+        await chat.write("something else")
+        await chat.press("escape")
+        assert chat.prompt.text == "a draft"
+        assert not chat.app.screen.query(".-edited")
+
+
+async def test_nothing_is_changed_while_an_answer_is_written():
+    async with chatting(FakeEngine([said("One."), [TextDelta("Tw")]])) as chat:
+        await chat.enter("first")
+        await chat.enter("second")
+        for key in ("e", "r"):
+            await chat.press("alt+up", key)
+            assert "an answer is still being written" in chat.lines[-1]
+        assert len(chat.engine.requests) == 2
+
+
+async def test_attachments_are_opened_outside(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("tui.turn_wishes.open_file", opened.append)
+    async with chatting(FakeEngine([said("One.")])) as chat:
+        path = picture(tmp_path)
+        await chat.enter(f"/image {path}")
+        await chat.enter("first")
+        await chat.press("alt+up", "alt+up", "o")
+        assert opened == [path]
+
+
+# The engine
+
+
+async def test_a_lost_engine_is_started_again_with_a_key_and_keeps_what_was_said():
+    engine = FakeEngine([said("One."), [TextDelta("Half an")], said("Two.")])
+    async with chatting(engine, size=(80, 40)) as chat:
+        await chat.enter("first")
+        await chat.enter("second")
+        await chat.tell(LOST)
+        assert "The model has stopped" in chat.text
+        assert "the process was killed [9]" in chat.text
+        assert "log: /tmp/engine.log" in chat.text
+        assert "Half an" in chat.text and "broken off" in chat.text
+        assert "● stopped" in chat.lines[0]
+        assert isinstance(chat.app.focused, OfferCard)
+        await chat.press("r")
+        assert engine.restarts == [None]
+        assert "● ready" in chat.lines[0]
+        await chat.press("alt+up", "r")
+        assert questions(chat) == ["first", "second"]
+        assert "Two." in chat.text
+
+
+async def test_a_question_starts_a_lost_engine_again():
+    engine = FakeEngine([said("One.")])
+    async with chatting(engine) as chat:
+        await chat.tell(LOST)
+        await chat.enter("first")
+        assert engine.restarts == [None]
+        assert "One." in chat.text
+
+
+async def test_typing_does_not_choose_an_offer():
+    async with chatting() as chat:
+        await chat.write("I ")
+        await chat.tell(LOST)
+        await chat.press("r")
+        assert chat.prompt.text == "I r"
+        assert chat.engine.restarts == []
+
+
+async def test_a_model_that_cannot_be_loaded_can_be_tried_again():
+    missing = Failed("ModelNotFoundError", "no model 'x'", "name another", 3)
+    engine = FakeEngine([said("One.")], loading=[missing])
+    async with chatting(engine) as chat:
+        engine.loading = [DEMO_READY]
+        await chat.press("r")
+        assert "● ready" in chat.lines[0]
+        assert chat.app.exit_code == 0
+
+
+async def test_another_model_goes_on_with_the_conversation():
+    engine = FakeEngine([said("One."), said("Two.")])
+    async with chatting(engine) as chat:
+        await chat.enter("first")
+        engine.loading = [replace(DEMO_READY, name="google/gemma-4-E2B-it", is_demo=False)]
+        chat.app.chat.restart("google/gemma-4-E2B-it")
+        await chat.settle()
+        assert engine.restarts == ["google/gemma-4-E2B-it"]
+        assert "gemma-4-E2B-it" in chat.lines[0]
+        await chat.enter("second")
+        assert questions(chat) == ["first", "second"]
+
+
+# Room
+
+
+async def test_out_of_memory_offers_lower_budgets(tmp_path):
+    async with chatting(FakeEngine([[OUT_OF_MEMORY], said("One.")]), size=(80, 40)) as chat:
+        await chat.enter("/budget 1120")
+        await chat.enter(f"/image {picture(tmp_path)}")
+        await chat.enter("first")
+        assert "Out of memory" in chat.text
+        assert "(saves 524)" in chat.text
+        assert chat.prompt.text == "first"
+        await chat.press("alt+up", "b")
+        assert chat.messages[0]["content"][0]["image_tokens"] == 560
+        assert "One." in chat.text
+
+
+async def test_a_draft_that_does_not_fit_is_held(tmp_path):
+    turns = [said("One.", 2000), said("Two.", 3700), said("Three.", 2100)]
+    async with chatting(FakeEngine(turns), size=(80, 50)) as chat:
+        await chat.enter("first")
+        await chat.enter("second")
+        assert "3.7k/4.1k" in chat.lines[-1]
+        await chat.enter(f"/image {picture(tmp_path)}")
+        await chat.enter("third")
+        assert len(chat.engine.requests) == 2
+        assert "This would not fit" in chat.text
+        assert "lower budgets (saves 136)" in chat.text
+        assert "leave out the oldest turn (saves about 2000)" in chat.text
+        assert chat.prompt.text == "third"
+        await chat.press("o")
+        assert questions(chat) == ["second", "third"]
+        assert "You  left out" in chat.text
+
+
+async def test_escape_lets_a_held_draft_be():
+    async with chatting(FakeEngine([said("One.", 4000)])) as chat:
+        await chat.enter("first")
+        await chat.enter("second")
+        await chat.press("escape")
+        assert chat.prompt.text == "second" and chat.prompt.has_focus
+        assert len(chat.engine.requests) == 1
+
+
+async def test_old_pictures_make_room(tmp_path):
+    turns = [said("One.", 4000), said("Two.", 3000)]
+    async with chatting(FakeEngine(turns), size=(80, 50)) as chat:
+        await chat.enter("/budget 1120")
+        await chat.enter(f"/image {picture(tmp_path)}")
+        await chat.enter("first")
+        await chat.enter("second")
+        await chat.press("b")
+        assert chat.messages[0]["content"][0]["image_tokens"] == 560
+        assert questions(chat) == ["first", "second"]
+
+
+async def test_a_summary_goes_on_in_a_new_chat():
+    turns = [said("One.", 4000), said("It was about a star.", 4050), said("Two.")]
+    async with chatting(FakeEngine(turns), system="Be brief.", size=(80, 40)) as chat:
+        await chat.enter("first")
+        await chat.enter("second")
+        await chat.press("s")
+        assert "Summarise" in chat.engine.requests[1].messages[-1]["content"][0]["text"]
+        system = chat.messages[0]["content"]
+        assert system.startswith("Be brief.") and system.endswith("It was about a star.")
+        assert questions(chat) == ["second"]
+        assert "(continued)" in chat.lines[0]
+        assert "Two." in chat.text
+
+
+async def test_without_a_summary_everything_stays():
+    turns = [said("One.", 4000), [TextDelta("It w")]]
+    async with chatting(FakeEngine(turns), size=(80, 40)) as chat:
+        await chat.enter("first")
+        await chat.enter("second")
+        await chat.press("s", "escape")
+        assert "No summary was written" in chat.text
+        assert chat.prompt.text == "second"
+        assert "One." in chat.text
+
+
+async def test_a_full_context_is_said_by_the_engine_too():
+    async with chatting(FakeEngine([said("One."), [NO_ROOM]]), size=(80, 40)) as chat:
+        await chat.enter("first")
+        await chat.enter("second")
+        assert "No room left" in chat.text and "have it summarised" in chat.text
+        assert chat.prompt.text == "second"
+
+
+# Hostile text
+
+
+@pytest.mark.parametrize("evil", ["\x1b]0;owned\x07", "\x1b[2J", "\x9b31m", "&#27;[2J"])
+async def test_nothing_that_is_said_steers_the_terminal(evil):
+    turn = [TextDelta(f"{evil}\n\n`{evil}`\n\n```\n{evil}\n```\n"), FINISHED]
+    failed = [Failed("EngineError", evil, evil)]
+    async with chatting(FakeEngine([turn, failed]), size=(80, 40)) as chat:
+        await chat.enter(f"go{evil}on")
+        await chat.enter("/rename " + evil)
+        await chat.enter("again")
+        drawn = "".join(
+            segment.text
+            for strip in chat.app.screen._compositor.render_strips()
+            for segment in strip
+        )
+        assert not {"\x1b", "\x07", "\x9b"} & set(drawn)
+        assert len(chat.app.screen.query(Turn)) == 2
+
+
+async def test_a_click_chooses_a_turn_and_an_offer():
+    async with chatting(FakeEngine([said("One.")])) as chat:
+        await chat.enter("first")
+        await chat.pilot.click("AnswerTurn")
+        assert type(chat.app.focused).__name__ == "AnswerTurn"
+        await chat.tell(LOST)
+        await chat.pilot.click(".offer")
+        await chat.settle()
+        assert chat.engine.restarts == [None]
+
+
+async def test_answers_reach_the_screen_as_they_are_stopped():
+    async with chatting(FakeEngine([ANSWER[:1]])) as chat:
+        await chat.enter("go")
+        await chat.press("escape")
+        assert "A red star" in chat.text and "stopped" in chat.text
