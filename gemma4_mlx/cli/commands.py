@@ -25,6 +25,8 @@ class Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Without a command's name: chat on a terminal, answer once in a pipe."""
+        if ctx.resilient_parsing:  # a shell wants to complete what is there, not to run it
+            return super().parse_args(ctx, args)
         if not args or (args[0].startswith("-") and args[0] not in _OWN_OPTIONS):
             args = ["chat" if _on_terminal() else "ask", *args]
         return super().parse_args(ctx, args)
