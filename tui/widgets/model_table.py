@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rich.cells import set_cell_size
 from textual import events
 from textual.binding import Binding
 from textual.content import Content
@@ -97,13 +96,13 @@ class ModelTable(OptionList):
         room = max(1, width - 2 - sum(len(text) for text, _ in right))
         if width < _WIDE or name == model.title:
             return Content.assemble(star, _cut(model.title, room), *right)
-        return Content.assemble(star, _cut(model.title, 18), (_cut(name, room - 18), QUIET), *right)
+        return Content.assemble(star, _cut(model.title, 18), _cut(name, room - 18, QUIET), *right)
 
 
-def _cut(text: str, width: int) -> str:
-    """A column of text; what is too long for it ends in three dots."""
-    whole = set_cell_size(text, width)
-    return whole if whole.startswith(text + " ") else set_cell_size(text, width - 2) + "… "
+def _cut(text: str, width: int, style: str = "") -> Content:
+    """A column of text, a blank at its end; what is too long for it ends in three dots."""
+    cut = Content.styled(text, style).truncate(max(1, width - 1), ellipsis=True, pad=True)
+    return Content.assemble(cut, " ")
 
 
 def _state(model: Model, download: Download | None) -> tuple[str, str]:
