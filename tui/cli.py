@@ -28,7 +28,8 @@ Examples:
 
 \b
 In the chat:
-  F1 lists all keys, / all commands, F2 all settings. Drop or paste files to attach them.
+  F1 lists all keys, / all commands, F2 all settings. Dropped and pasted files
+  are attached.
 
 \b
 Files:

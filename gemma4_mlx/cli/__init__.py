@@ -24,30 +24,31 @@ from gemma4_mlx.cli.plan import plan
 MORE = """
 \b
 Examples:
-  gemma4                                     chat
+  gemma4                                    chat
   gemma4 ask -a receipt.jpg "What is the total?"
   git diff | gemma4 ask "What changes here?"
-  gemma4 models                              what is on this disk, what fits this machine
-  gemma4 convert google/gemma-4-E2B-it out   to 4 bits
+  gemma4 models                             what is here, and what fits
+  gemma4 convert google/gemma-4-E2B-it out  to 4 bits
 
 \b
 Exit codes:
-  0 ok, 1 engine error, 2 usage, 3 model missing or unreadable, 4 not enough memory,
-  5 bad attachment, 6 context full, 130 interrupted, 141 nobody reads the output
+  0 ok, 1 engine error, 2 usage, 3 model missing or unreadable,
+  4 not enough memory, 5 bad attachment, 6 context full, 130 interrupted,
+  141 nobody reads the output
 
 \b
 Environment:
-  GEMMA4_MODEL           the model where -m names none
-  GEMMA4_HOME            a folder for the chat's settings, chats and logs
-  GEMMA4_SECOND_ENGINE   1 loads a large model though another process holds one
-  HF_HOME, HF_TOKEN      the hub's cache, and a login for models behind a licence
-  HF_HUB_OFFLINE         1 never asks the hub
-  NO_COLOR               no colours
+  GEMMA4_MODEL          the model where -m names none
+  GEMMA4_HOME           a folder for the chat's settings, chats and logs
+  GEMMA4_SECOND_ENGINE  1 loads a large model though another process has one
+  HF_HOME, HF_TOKEN     the hub's cache, and a login for gated models
+  HF_HUB_OFFLINE        1 never asks the hub
+  NO_COLOR              no colours
 
 \b
 Files:
-  settings.toml          of the chat: gemma4 config path
-  ~/.cache/huggingface   models that were fetched, shared with other tools
+  settings.toml         of the chat: gemma4 config path
+  ~/.cache/huggingface  models that were fetched, shared with other tools
 
 Each command has a --help of its own.
 """

@@ -41,4 +41,4 @@ def test_the_help_reads_like_a_manual():
     text = CliRunner().invoke(main, ["--help"]).output
     headings = ("Examples:", "Exit codes:", "Environment:", "Files:")
     assert [heading for heading in headings if f"\n  {heading}\n" not in text] == []
-    assert max(map(len, text.splitlines())) <= 90
+    assert max(map(len, text.splitlines())) <= 80
