@@ -24,6 +24,9 @@ WORTH_SHARE = 0.25
 """Of what is held, that must be new before it is all written again: in the end a conversation
 has been written about as often as five times, however many turns it had."""
 
+KEPT_BYTES = 4096 * MIB
+"""The most that is written: a question that comes meanwhile waits for it."""
+
 LEAVE_BYTES = 512 * MIB
 """The most that is written when somebody waits for the end."""
 
@@ -91,10 +94,12 @@ class KeptState:
         """
         if self._path is None:
             return "not kept: the turn named no file"
+        self._new_tokens = 0  # if it fails, the next try comes when as much is new
         nbytes = self._session.saved_bytes
         if not nbytes:
             return "not kept: nothing was read"
-        self._new_tokens = 0  # if it fails, the next try comes when as much is new
+        if nbytes > KEPT_BYTES:
+            return _logged(f"not kept: it has {nbytes / 1e9:.1f} GB")
         began_s = perf_counter()
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -219,10 +219,12 @@ class EngineProcess:
 
 
 def _environment() -> dict[str, str]:
-    """So that both ends are of the same program, wherever this one was found."""
-    here = str(Path(gemma4_mlx.__file__).parents[1])
-    others = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([here, others] if others else [here])}
+    """So that both ends are of the same program, also where it is not installed."""
+    here = Path(gemma4_mlx.__file__).parents[1]
+    if here.name in ("site-packages", "dist-packages"):  # Python looks there by itself, and last
+        return dict(os.environ)
+    paths = [str(here), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def _says_something(pipe: int, timeout_s: float) -> bool:

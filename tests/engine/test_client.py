@@ -156,7 +156,7 @@ PHASES = {
 
 
 def check_loss(face, asked, *said):
-    """Turns fail, then the loss is told, then every turn fails at once, until a restart."""
+    """Turns fail, then the loss is told, then every turn fails at once."""
     for _ in range(asked):
         face.client.submit(HELLO)
     before, loss = lost(face)
@@ -166,16 +166,12 @@ def check_loss(face, asked, *said):
     assert failed == [Failed("EngineLostError", loss.message, loss.hint)] * asked
     face.client.submit(HELLO)
     assert face.events.get_nowait() == Failed("EngineLostError", loss.message, loss.hint)
-    face.play_next()
-    face.client.restart()
-    assert face.until(ModelReady) == LOADED
-    assert face.ask() == [DONE]
 
 
 @pytest.mark.parametrize("doing", PHASES)
 def test_a_killed_engine_is_told_at_every_phase(play, doing):
     script, asked = PHASES[doing]
-    face = play([*script, {"signal": 9}], [*LOADS, *turn(asked + 1, DONE)])
+    face = play([*script, {"signal": 9}])
     check_loss(face, asked, f"was killed (SIGKILL) while it was {doing}")
 
 
@@ -183,8 +179,16 @@ def test_a_killed_engine_is_told_at_every_phase(play, doing):
 def test_whatever_ends_the_engine_is_told(play, end):
     steps, *said = ENDS[end]
     script = [*LOADS, *turn(1, TextDelta("a")), *steps]
-    face = play(script, [*LOADS, *turn(3, DONE)])
-    check_loss(face, 2, *said)
+    check_loss(play(script), 2, *said)
+
+
+def test_after_a_loss_a_restart_begins_again(play):
+    face = play([*LOADS, *turn(1, TextDelta("a")), {"signal": 9}], [*LOADS, *turn(3, DONE)])
+    check_loss(face, 1)
+    face.play_next()
+    face.client.restart()
+    assert face.until(ModelReady) == LOADED
+    assert face.ask() == [DONE]
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,14 @@ def test_a_disk_without_room_is_left_alone(kept, session, tmp_path, monkeypatch)
     assert session.saved == []
 
 
+def test_nobody_waits_for_very_much_ever(kept, session, tmp_path):
+    kept.take_up(str(tmp_path / "a"))
+    read(kept, 100_000)
+    session.saved_bytes = kept_state.KEPT_BYTES + 1
+    assert "4.3 GB" in kept.save()
+    assert session.saved == [] and not kept.is_worth_saving
+
+
 def test_nobody_waits_for_much_to_be_written(kept, session, tmp_path):
     kept.take_up(str(tmp_path / "a"))
     read(kept, 1000)
