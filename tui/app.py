@@ -42,7 +42,7 @@ class ChatApp(App[None], inherit_bindings=False):
     """
 
     TITLE = "gemma4"
-    CSS_PATH = ["app.tcss", "palette.tcss"]
+    CSS_PATH = ["app.tcss", "palette.tcss", "ansi.tcss"]
     COMMANDS = {Palette}
     BINDINGS = [
         Binding("ctrl+n", "obey('new')", "New chat", id="app.new"),

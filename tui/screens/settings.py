@@ -44,6 +44,7 @@ class SettingsScreen(Screen[None]):
         super().__init__(classes="page")
         self._desk = desk
         self._file = file
+        self._input = Input(compact=True)
         self.waits_for_key = False
 
     def compose(self) -> ComposeResult:
@@ -56,7 +57,7 @@ class SettingsScreen(Screen[None]):
             yield Static(markup=False, id="setting-about")
             with Horizontal(id="setting-input"):
                 yield Static("> ")
-                yield Input(compact=True)
+                yield self._input
             yield Static(markup=False, classes="page-keys")
 
     def on_mount(self) -> None:
@@ -67,10 +68,6 @@ class SettingsScreen(Screen[None]):
     @property
     def _list(self) -> SettingsList:
         return self.query_one(SettingsList)
-
-    @property
-    def _input(self) -> Input:
-        return self.query_one(Input)
 
     @property
     def _is_typing(self) -> bool:
@@ -153,12 +150,15 @@ class SettingsScreen(Screen[None]):
         self.query_one("#setting-input").add_class("-open")
         self._input.value = item.text()
         self._input.focus()
-        self._describe()
 
     def _end_editing(self) -> None:
         self.waits_for_key = False
         self.query_one("#setting-input").remove_class("-open")
         self._list.focus()
+        self._describe()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Other keys work now."""
         self._describe()
 
     def _change(self, change: Callable[[], object]) -> bool:

@@ -13,7 +13,7 @@ from tui.setting_items import Item
 from tui.theme import QUIET
 
 NAME_WIDTH = 20
-VALUE_WIDTH = 24
+VALUE_WIDTH = 18
 NARROW = 64
 """With fewer columns there are no notes."""
 
