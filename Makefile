@@ -10,7 +10,7 @@ ORACLE := .venv-oracle
 LOCK := uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 \
   --all-extras --group build --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --quiet
 
-.PHONY: help chat test oracle test-real check bench bench-convert lock clean
+.PHONY: help chat test oracle test-real check bench bench-convert screenshots lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -39,6 +39,9 @@ bench: $(READY) ## time starts and speeds, beside mlx-lm and mlx-vlm after make 
 
 bench-convert: $(READY) ## the bundled model through every recipe: size, divergence, scores
 	@$(BIN)/python -m tests.bench.convert_pocket --every 5
+
+screenshots: $(READY) ## draw the pictures of docs/ anew, from the real chat (needs rsvg-convert)
+	@$(BIN)/python -m tests.tui.screenshots docs
 
 lock: ## pin the newest allowed dependencies anew (needs uv)
 	$(LOCK) --upgrade -o requirements.lock
