@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import signal
 
+from gemma4_mlx.engine.failures import tells_of_memory
 from gemma4_mlx.engine.log import EngineLog, last_words
 from gemma4_mlx.engine.process import Ending
 from gemma4_mlx.events import (
@@ -20,11 +20,6 @@ from gemma4_mlx.events import (
 
 STARTING = "starting"
 
-_OUT_OF_MEMORY = re.compile(
-    r"insufficient memory|out ?of ?memory|bad_alloc|unable to allocate|attempting to allocate"
-    r"|metal::malloc|MemoryError",
-    re.IGNORECASE,
-)
 _ABORTED = {"SIGABRT", "SIGTRAP", "SIGSEGV", "SIGBUS"}
 
 _LESS = "give pictures a smaller budget, shorten the conversation or take a smaller model"
@@ -71,7 +66,7 @@ def _what_happened(ending: Ending, tail: str) -> tuple[str, str, bool]:
         return f"was given up: {ending.fault}", "", False
     if ending.code is None:
         return "did not start", "", False
-    lacked_memory = bool(_OUT_OF_MEMORY.search(tail))
+    lacked_memory = tells_of_memory(tail)
     if ending.code >= 0:
         return f"ended by itself (exit code {ending.code})", "", lacked_memory
     name = _signal_name(-ending.code)

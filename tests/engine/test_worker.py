@@ -312,7 +312,13 @@ def test_a_listener_that_raises_is_left_alone(toy, caplog):
 def test_errors_become_events_with_their_exit_code():
     told = failure(AttachmentError("cat.png is empty", "attach another"))
     assert told == Failed("AttachmentError", "cat.png is empty", "attach another", 5)
+    for text in (
+        "[METAL] Command buffer execution failed: Insufficient Memory (00000008)",
+        "[metal::malloc] Attempting to allocate 9 bytes which is greater than the maximum",
+    ):
+        assert failure(RuntimeError(text)) == failure(MemoryError())
     assert failure(MemoryError()).exit_code == 4
+    assert failure(RuntimeError("shapes do not match")).exit_code == 1
     unexpected = failure(ZeroDivisionError("division by zero"))
     assert (unexpected.kind, unexpected.exit_code) == ("EngineError", 1)
     assert "ZeroDivisionError: division by zero" in unexpected.message
