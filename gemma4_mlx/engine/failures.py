@@ -7,7 +7,6 @@ import re
 from gemma4_mlx.errors import EngineError, Gemma4Error, MemoryLimitError
 from gemma4_mlx.events import Failed
 
-
 _OUT_OF_MEMORY = re.compile(
     r"insufficient memory|out ?of ?memory|bad_alloc|unable to allocate|attempting to allocate"
     r"|MemoryError",
