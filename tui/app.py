@@ -148,7 +148,7 @@ class ChatApp(App[None], inherit_bindings=False):
             self.preferences.choose(chosen, value)
         finally:
             value = self.preferences.settings.get(chosen.path)
-            self.chat.use(self.options.with_choice(chosen, value))
+            self._use(self.options.with_choice(chosen, value))
             self._look()
 
     def choose_keys(self, binding_id: str, chosen: str | None) -> None:
@@ -250,8 +250,16 @@ class ChatApp(App[None], inherit_bindings=False):
             self.take_preset(argument)
 
     def _take(self, choice: presets.Choice) -> None:
-        self.chat.use(choice.options)
+        self._use(choice.options)
         self.chat.say(choice.said)
+
+    def _use(self, options: ChatOptions) -> None:
+        """From the next answer on; another budget is for the draft's pictures, too."""
+        before = self.options.image_tokens
+        self.chat.use(options)
+        if options.image_tokens != before:
+            own = self.chat.model.image_tokens if self.chat.model else None
+            self.chat.composer.attached.spread(options.image_tokens or own)
 
     # Screens: each is imported when it is first wanted
 

@@ -54,7 +54,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("model", "[NAME]", "choose another model", ("models",), host="app"),
     Command("think", "on|off", "let the model think before it answers"),
     Command("system", "[TEXT|off]", "what the model is told before everything else", host="app"),
-    Command("preset", "[NAME]", "a system prompt and sampling under a name", host="app"),
+    Command("preset", "[[save] NAME]", "a system prompt and sampling under a name", host="app"),
     Command("set", "[NAME VALUE]", "a setting for this chat, as in /set temp 0.7", host="app"),
     Command("retry", "", "answer the last question again", ("regenerate",)),
     Command("edit", "", "change the last question and ask again"),

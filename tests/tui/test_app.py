@@ -10,7 +10,7 @@ import pytest
 from gemma4_mlx.engine import FakeEngine
 from gemma4_mlx.errors import UsageError
 from gemma4_mlx.events import TextDelta
-from tests.tui.driver import ANSWER, Chat, chatting
+from tests.tui.driver import ANSWER, Chat, chatting, picture
 from tui import editor
 from tui.app import ChatApp
 from tui.commands import COMMANDS
@@ -52,7 +52,10 @@ async def test_set_system_and_preset_hold_from_the_next_answer_on(tmp_path):
     async with with_settings(tmp_path, text, turns=[ANSWER] * 4) as chat:
         await chat.enter("/set temp 0.7")
         assert "temperature: 0.7, for this chat" in chat.text
+        await chat.enter(f"/image {picture(tmp_path)}")
         await chat.enter("/set budget 70")
+        assert [row.holds.image_tokens for row in chat.rows] == [70]
+        await chat.enter("/set temp 0.7")
         await chat.enter("one")
         asked = chat.engine.requests[-1]
         assert (asked.temperature, asked.image_tokens, asked.max_tokens) == (0.7, 70, 2048)

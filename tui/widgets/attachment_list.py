@@ -124,7 +124,7 @@ class AttachmentList(VerticalScroll, can_focus=False):
         if number:
             self._numbered(number, "/budget").choose(budget)
         else:
-            self._spread(budget)
+            self.spread(budget)
 
     @property
     def image_tokens(self) -> ImageTokens | None:
@@ -148,7 +148,8 @@ class AttachmentList(VerticalScroll, can_focus=False):
         """The row of a number as people count; the last if there is none."""
         return self.rows[named_place(number, len(self.rows), command)]
 
-    def _spread(self, image_tokens: ImageTokens | None) -> None:
+    def spread(self, image_tokens: ImageTokens | None) -> None:
+        """Give all pictures this budget, and those to come."""
         self._image_tokens = image_tokens
         for row in self.rows:
             row.choose(image_tokens)
@@ -166,7 +167,7 @@ class AttachmentList(VerticalScroll, can_focus=False):
     def on_attachment_row_spread(self, message: AttachmentRow.Spread) -> None:
         """What one has, all get."""
         message.stop()
-        self._spread(message.row.holds.image_tokens)
+        self.spread(message.row.holds.image_tokens)
 
     def on_attachment_row_left(self, message: AttachmentRow.Left) -> None:
         """Up and down through the rows."""
