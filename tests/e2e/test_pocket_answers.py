@@ -11,6 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import mlx.core as mx
+import numpy as np
 import pytest
 
 import gemma4_mlx as g4
@@ -23,7 +25,21 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.fixture(scope="module")
 def pocket() -> tuple[Any, Any]:
-    return g4.load("pocket")
+    """The bundled model. A picture that several questions are about is encoded once."""
+    model, processor = g4.load("pocket")
+    encode, known = model.encode_images, {}
+
+    def encode_once(pixels: Any, positions: Any) -> Any:
+        if pixels is None:
+            return encode(pixels, positions)
+        key = np.array(pixels).tobytes(), np.array(positions).tobytes()
+        if key not in known:
+            known[key] = encode(pixels, positions)
+            mx.eval(known[key])
+        return known[key]
+
+    model.encode_images = encode_once
+    return model, processor
 
 
 def total(found: dict[str, Score], prefix: str = "") -> Score:
