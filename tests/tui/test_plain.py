@@ -365,10 +365,11 @@ def test_a_lost_engine_is_said_and_started_again_by_the_next_question(tmp_path):
     assert chat.asked[1][0]["path"].endswith(".png")
 
 
-def test_an_engine_that_is_lost_while_somebody_types_is_said_before_the_next_line():
+def test_an_engine_that_is_lost_while_somebody_types_is_started_again_for_the_question():
     engine = FakeEngine([ANSWER])
-    chat = talk(lambda: engine.tell(LOST), "/context", "Hi", engine=engine)
-    assert chat.text.index("The model has stopped") < chat.text.index("You: Hi")
+    chat = talk(lambda: engine.tell(LOST), "Hi", engine=engine)
+    assert chat.text.index("You: Hi") < chat.text.index("The model has stopped")
+    assert len(engine.requests) == 1
     assert engine.restarts == [None]
     assert "Gemma: A red star" in chat.text
 

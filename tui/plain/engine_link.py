@@ -50,6 +50,7 @@ class EngineLink:
         self._inbox: SimpleQueue[Event | Interrupt] = SimpleQueue()
         self._pace = Pace(clock)
         self._is_loading = True
+        self._introduced = ""
         self.model: ModelReady | None = None
         self.load_failure: Failed | None = None
         self.is_lost = False
@@ -121,7 +122,8 @@ class EngineLink:
             case ModelReady():
                 self._is_loading, self.model = False, event
                 self._on_ready(event)
-                self._console.say(introduce(event))
+                is_known, self._introduced = event.name == self._introduced, event.name
+                self._console.say(f"{event.name} is ready." if is_known else introduce(event))
             case EngineLost():
                 self._is_loading, self.is_lost, self.model = False, True, None
                 self._console.say_error(f"the model has stopped: {event.message}", event.hint)

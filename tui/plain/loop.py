@@ -45,6 +45,7 @@ class Loop:
                 line = self._read()
                 if line is None:
                     break
+                self._chat.link.hear()
                 self._chat.guarded(lambda line=line: self._take_line(line))
             self._chat.keeper.keep(self._chat.conversation)
         finally:
