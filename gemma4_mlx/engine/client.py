@@ -179,10 +179,10 @@ class EngineClient:
             self._tell(lost)
 
     def _hear(self, process: EngineProcess, reply: Reply) -> None:
+        if isinstance(reply, Hello) == self._greeted:
+            raise EngineError("it did not say hello first, and once")
         if isinstance(reply, Hello):
             self._greet(process, reply)
-        elif not self._greeted:
-            raise EngineError("it did not say hello")
         elif isinstance(reply, Saved):
             _LOG.info("the engine says of the conversation's state: %s", reply.note)
         elif isinstance(reply, Told):

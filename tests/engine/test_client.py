@@ -198,7 +198,8 @@ def test_after_a_loss_a_restart_begins_again(play):
     ("first", "said"),
     [
         (says(Hello(PROTOCOL + 1, "9.9")), f"protocol {PROTOCOL + 1} (program 9.9), expected"),
-        (tells(None, READY), "did not say hello"),
+        (tells(None, READY), "did not say hello first"),
+        (says(Hello(), Hello()), "did not say hello first, and once"),
         ([{"raw": "\x00" * 300 + "\n"}], "is no line"),
         (tells(None, EngineLost("?")), "is no line of the engine's protocol"),
     ],
