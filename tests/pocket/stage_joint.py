@@ -54,11 +54,6 @@ FLUENCY = Plan(
     *(1300, 0.006, 8e-4, 8, 4, 2300, (0.74, 0.15, 0.11), MORE),
     habits=Habits({"caption": 6, "count": 4, "colour": 2, "which": 2}, both=0.14),
 )
-# What was left: counting, and large pictures.
-COUNTING = Plan(
-    *(520, 0.004, 6e-4, 6, 3, 2300, (0.72, 0.14, 0.14), replace(MORE, rounds=2)),
-    habits=Habits({"caption": 5, "count": 7, "colour": 1, "which": 1}, both=0.1),
-)
 
 
 def shortened(plan: Plan, steps: int) -> Plan:
