@@ -169,6 +169,8 @@ class EngineProcess:
         except subprocess.TimeoutExpired:
             self.kill()
             code = process.wait()
+        if self._recorder:
+            self._recorder.note_end(code, killed=self._killed)
         self._outbox.put(None)
         writer.join()
         process.stdin.close()

@@ -8,9 +8,11 @@ A file has one JSON object a line, of these kinds, in the order in which they ha
     {"stderr": "text"}                             written to the log
     {"sleep": 2.5}                                 deaf for so many seconds
     {"close": 1}                                   the pipe to the face closed, and no end of it
-    {"signal": 9}, {"exit": 3}                     how it ended, if not by saying bye
+    {"signal": 9}, {"exit": 3}                     how it ended by itself
+    {"killed": true}                               how it ended, if the face ended it
 
-Only the first two are recorded; the others are for tests to write.
+The first two and the ends are recorded; the others are for tests to write. What follows an end is
+of the next process, and is not played.
 """
 
 from __future__ import annotations
@@ -51,6 +53,18 @@ class Recorder:
             step: dict[str, Any] = {"raw": line.decode("utf-8", "replace") + "\n"}
         else:
             step = {"from": speaker, "line": said}
+        self._add(step)
+
+    def note_end(self, code: int, *, killed: bool) -> None:
+        """Add how the process ended.
+
+        Args:
+            code: as `subprocess` gives it.
+            killed: whether the face did it.
+        """
+        self._add({"killed": True} if killed else {"signal": -code} if code < 0 else {"exit": code})
+
+    def _add(self, step: Mapping[str, Any]) -> None:
         seconds = round(time.perf_counter() - self._began_s, 4)
         with self._lock, self._path.open("a", encoding="ascii") as file:
             file.write(json.dumps({"s": seconds, **step}) + "\n")
@@ -117,6 +131,8 @@ class Player:
                 os.kill(os.getpid(), number)
             case {"exit": code}:
                 os._exit(code)
+            case {"killed": True}:
+                return self._await("nothing but that", None)
         return True
 
     def _await(self, wanted: str, turn: int | None) -> bool:
