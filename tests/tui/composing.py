@@ -151,10 +151,10 @@ class Composing:
 
     async def settle(self) -> None:
         """Until all files are read, and all that this leads to is on the screen."""
-        for _ in range(2):
-            await self.pilot.pause()
-            await self.app.workers.wait_for_complete()
         await self.pilot.pause()
+        while self.app.workers:
+            await self.app.workers.wait_for_complete()
+            await self.pilot.pause()
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)

@@ -19,8 +19,8 @@ from tui.attachment import Attachment
 from tui.conversation import Draft
 
 BUDGETS = (*IMAGE_TOKEN_BUDGETS, "auto")
-SIZES = [(1, 1), (16, 16), (64, 64), (47, 49), (640, 480), (480, 640), (1179, 2556), (1920, 1080)]
-SIZES += [(827, 1169), (3000, 100), (100, 3000), (2016, 1512), (7, 900)]
+SIZES = [(1, 1), (16, 16), (64, 64), (47, 49), (640, 480), (480, 640), (393, 852), (960, 540)]
+SIZES += [(827, 1169), (3000, 100), (100, 3000), (1008, 756), (7, 900)]
 
 
 @pytest.fixture(scope="module")

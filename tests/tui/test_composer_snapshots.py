@@ -105,20 +105,12 @@ def test_commands_to_choose_from(draw):
     assert draw(steps)
 
 
-def test_what_a_command_takes(draw):
-    async def steps(chat):
-        await chat.type("/budget ")
-
-    assert draw(steps)
-
-
-@pytest.mark.parametrize("size", [(80, 24), (60, 20)], ids=["80x24", "60x20"])
-def test_files_to_choose_from(draw, size):
+def test_files_to_choose_from(draw):
     async def steps(chat):
         small_files()
         await chat.type("what is @i")
 
-    assert draw(steps, size=size)
+    assert draw(steps, size=(60, 20))
 
 
 def recording(seconds: float, loudness: int = 9000):
@@ -158,13 +150,5 @@ def test_a_preview(draw):
     async def steps(chat):
         await drop(chat, landscape())
         await chat.press("up", "space")
-
-    assert draw(steps)
-
-
-def test_a_folded_paste(draw):
-    async def steps(chat):
-        await chat.type("Sum up ")
-        await chat.paste("one of many lines\n" * 3000)
 
     assert draw(steps)
