@@ -6,7 +6,9 @@
     widgets/     one class a file
     commands     what can be typed after a slash
     paths        text that was pasted or typed -> files
-    attachment   a picture or clip in the composer: its size, its cost, its budget
+    attachment   a picture, clip or video in the composer: its size, its cost, its budget
+    completion   what could be meant by what is being typed
+    media/       clipboard, microphone, player, pictures as characters
     conversation what the model has been told so far
 
 Nothing here imports MLX: the engine does, on its own thread, after the first frame is on the
