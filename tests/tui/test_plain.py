@@ -23,6 +23,7 @@ from gemma4_mlx.events import (
     ToolCall,
     Usage,
 )
+from tests.processing.video_files import write_video
 from tests.tui.driver import clip, picture
 from tui.commands import COMMANDS
 from tui.folders import data_folder
@@ -282,6 +283,19 @@ def test_a_model_that_does_not_hear_is_given_no_clip(tmp_path):
     deaf = ModelReady("deaf", True, False, 280, 4096)
     chat = talk(f"/audio {clip(tmp_path)}", loading=[deaf])
     assert "voice.wav: deaf cannot hear clips." in chat.lines
+
+
+def test_a_video_is_told_with_what_its_sound_costs_if_that_is_heard(tmp_path):
+    film = write_video(tmp_path / "film.mp4", 20, 10, sound_s=2.0)
+    heard = talk(str(film), "What happens?", turns=[ANSWER])
+    deaf = talk(str(film), loading=[ModelReady("deaf", True, False, 280, 4096)])
+    both, frames = (
+        next(line for line in chat.lines if line.startswith("Attached 1. film.mp4: "))
+        for chat in (heard, deaf)
+    )
+    assert heard.asked[0][0]["type"] == "video"
+    assert int(both.split()[3]) == int(frames.split()[3]) + 50
+    assert "0:02, 20 frames" in both
 
 
 def test_budgets_and_drops(tmp_path):

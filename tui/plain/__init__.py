@@ -7,7 +7,7 @@
     console     lines in, lines out
     engine_link the engine, heard while nobody types
     narrator    a turn in words, as it comes
-    draft_files pictures and clips of the next question
+    draft_files pictures, clips and videos of the next question
     commands    what the slash commands do here
     room        a context that is full
     keeper      chats on the disk

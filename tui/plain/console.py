@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from tui.printable import printable
 
-_IN_WORDS = str.maketrans({"×": "x", "…": "...", "▣": "picture", "♪": "clip"})
+_IN_WORDS = str.maketrans({"×": "x", "…": "...", "▣": "picture", "♪": "clip", "▤": "video"})
 
 BELL = "\a"
 

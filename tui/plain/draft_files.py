@@ -1,4 +1,4 @@
-"""Pictures and clips of the next question."""
+"""Pictures, clips and videos of the next question."""
 
 from __future__ import annotations
 
@@ -97,11 +97,12 @@ class DraftFiles:
             raise AttachmentError(reason.message, reason.hint)
 
     def _with_default(self, attachment: Attachment) -> Attachment:
-        if attachment.image_tokens is not None:
-            return attachment
-        if self._image_tokens is None and self._model is not None:
-            return attachment.with_budget(self._model.image_tokens)
-        return attachment.with_budget(self._image_tokens)
+        model, budget = self._model, self._image_tokens
+        if model is not None:
+            attachment = attachment.with_hearing(model.hears)
+            budget = model.image_tokens if budget is None else budget
+        has_own = attachment.image_tokens is not None
+        return attachment if has_own else attachment.with_budget(budget)
 
 
 def in_words(attachment: Attachment) -> str:
@@ -112,7 +113,7 @@ def in_words(attachment: Attachment) -> str:
         seen = attachment.seen().removeprefix("sees ")
         given = figures.pixels(attachment.width, attachment.height)
         parts += [f"{given} seen as {seen}", f"budget {attachment.image_tokens}"]
-    elif attachment.kind == "audio":
+    elif attachment.kind != "image":
         parts.append(attachment.seen())
     advice = attachment.advice()
     return f"{attachment.name}: {', '.join(parts)}" + (f" ({advice})" if advice else "")
