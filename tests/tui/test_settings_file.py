@@ -8,6 +8,7 @@ import tomllib
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from gemma4_mlx.errors import UsageError
@@ -92,6 +93,7 @@ def test_comments_and_unknown_fields_survive(tmp_path):
     assert (settings.keys, settings.presets) == ({}, {})
 
 
+@examples(max_examples=20)
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
 def test_any_text_comes_back_as_it_was(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("settings") / "settings.toml"
