@@ -17,7 +17,7 @@ from gemma4_mlx.engine import EngineLike
 from gemma4_mlx.errors import UsageError
 from tui import editor, keys, presets
 from tui.commands import find_command
-from tui.downloads import Downloads
+from tui.downloads import Download, Downloads
 from tui.options import ChatOptions
 from tui.palette import Palette
 from tui.screens.chat import ChatScreen
@@ -288,14 +288,21 @@ class ChatApp(App[None], inherit_bindings=False):
         commands = ChildCommands()
         if self._downloads is None:
             self._downloads = Downloads(self, commands)
+            self._downloads.changed.subscribe(self, self._follow_downloads)
         current = "" if is_first_run else self.options.model
         screen = ModelsScreen(commands, self._downloads, current=current, is_first_run=is_first_run)
         self.push_screen(screen, self._keep_model if is_first_run else self._use_model)
 
     def _use_model(self, name: str | None) -> None:
         """For this chat."""
+        self._follow_downloads()
         if name and name != self.options.model:
             self.chat.restart(name)
+
+    def _follow_downloads(self, download: Download | None = None) -> None:
+        """The title says how far they are."""
+        if self._downloads is not None:
+            self.chat.title_bar.fetching = self._downloads.line
 
     def _keep_model(self, name: str | None) -> None:
         """The first one that is ever chosen is for all chats."""

@@ -16,6 +16,7 @@ from textual.signal import Signal
 from gemma4_mlx.errors import Gemma4Error
 from tui import figures
 from tui.model_commands import ModelCommands
+from tui.printable import printable_line
 
 Phase = Literal["asking", "fetching", "stalled", "paused", "failed", "done"]
 
@@ -262,7 +263,7 @@ def _of(done_bytes: int, total_bytes: int) -> str:
 
 def _short(download: Download) -> str:
     """One download in the title bar."""
-    name = download.name.rpartition("/")[2]
+    name = printable_line(download.name.rpartition("/")[2]).removeprefix("gemma-4-")
     match download.phase:
         case "failed":
             return f"{name} failed, see ctrl+o"

@@ -126,13 +126,14 @@ class Listing:
         return replace(self, models=(*self.models, new))
 
     def first(self, current: str) -> Model | None:
-        """The one to begin with: what is used now, if it is a real one; else the recommended."""
+        """The one to begin with: what is used now, a real one that is here, or the recommended."""
         used = self.find(current)
-        if used and used.is_here and used.name != DEMO_MODEL:
+        real = [model for model in self.models if model.is_here and model.name != DEMO_MODEL]
+        recommended = [model for model in self.models if model.is_recommended]
+        if used in real:
             return used
-        recommended = (model for model in self.models if model.is_recommended)
-        real = (model for model in self.models if model.is_here and model.name != DEMO_MODEL)
-        return next(recommended, None) or next(real, None) or used
+        best = [model for model in real if model.is_recommended]
+        return next(iter([*best, *real, *recommended]), used)
 
 
 def needs_first_run(model: str | None, setting: str | None = None) -> bool:

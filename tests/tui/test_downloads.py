@@ -57,7 +57,7 @@ async def test_pain_51_a_stall_is_told(monkeypatch: pytest.MonkeyPatch):
             await asyncio.sleep(0.01)
         await list_.settle()
         assert "1.0 of 6.8 GB, no byte for 34 s, all is kept" in list_.text
-        assert list_.downloads.line == "gemma-4-E4B-it-qat-4bit stalled 14 %"
+        assert list_.downloads.line == "E4B-it-qat-4bit stalled 14 %"
         await list_.going(E4B, 1.1, 6.83, after_s=1)
         assert list_.downloads.find(E4B).phase == "fetching"
 
@@ -69,7 +69,7 @@ async def test_several_downloads_and_their_end_with_the_chat():
             list_.downloads.start(name)
         await list_.settle()
         assert list_.commands.running == [E2B, E4B]
-        assert list_.downloads.line.startswith("↓ gemma-4-E2B-it-qat-4bit · ↓ gemma-4-E4B")
+        assert list_.downloads.line.startswith("↓ E2B-it-qat-4bit · ↓ E4B")
         await list_.downloads.close()
         assert list_.commands.running == []
         assert [download.phase for download in list_.downloads.all] == ["paused", "paused"]

@@ -6,7 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.shelf import BIG, E2B, E4B, MINE, MIXED, NOT_ON_THE_HUB, POCKET, ROWS, row, shelf
+from tests.tui.driver import chatting
+from tests.tui.shelf import (
+    BIG,
+    E2B,
+    E4B,
+    MINE,
+    MIXED,
+    NOT_ON_THE_HUB,
+    POCKET,
+    ROWS,
+    FakeModels,
+    row,
+    shelf,
+)
 from tui.model_list import needs_first_run
 
 
@@ -33,6 +46,12 @@ async def test_a_model_that_is_here_is_used():
         assert list_.app.chosen == [MINE["name"]]
 
 
+async def test_what_is_here_comes_before_what_would_have_to_be_fetched():
+    mine = {**MINE, "is_recommended": False}
+    async with shelf(*ROWS, mine, is_first_run=True) as list_:
+        assert list_.table.chosen.name == mine["name"]
+
+
 async def test_escape_leaves_all_as_it_is():
     async with shelf() as list_:
         await list_.press("escape")
@@ -50,10 +69,10 @@ async def test_pain_51_a_download_tells_the_truth_and_goes_on_beside_the_chat():
         assert "1.8 of 6.8 GB, 100 MB/s, 50 s left" in list_.text
         await list_.press("escape")
         assert list_.app.chosen == [None]
-        assert list_.downloads.line == "↓ gemma-4-E4B-it-qat-4bit 26 %, 50 s"
+        assert list_.downloads.line == "↓ E4B-it-qat-4bit 26 %, 50 s"
         list_.commands.fetched(E4B)
         await list_.settle()
-        assert list_.downloads.line == "gemma-4-E4B-it-qat-4bit is here, see ctrl+o"
+        assert list_.downloads.line == "E4B-it-qat-4bit is here, see ctrl+o"
         list_.app.open()
         await list_.settle()
         await list_.choose(E4B)
@@ -236,3 +255,18 @@ def test_the_first_run_is_one_without_any_model(monkeypatch, given, setting, the
 
     monkeypatch.setattr("gemma4_mlx.hub.cached_models", lambda: [Cached(each) for each in there])
     assert needs_first_run(given, setting) is first
+
+
+async def test_the_chat_s_title_says_how_far_a_download_is(monkeypatch: pytest.MonkeyPatch):
+    commands = FakeModels()
+    monkeypatch.setattr("tui.model_commands.ChildCommands", lambda: commands)
+    async with chatting() as chat:
+        await chat.press("ctrl+o", "d", "escape")
+        commands.plan(E4B, 5.0, 6.83)
+        await chat.settle()
+        assert "↓ E4B-it-qat-4bit 26 % · demo model · thinking off" in chat.lines[0]
+        commands.fetched(E4B)
+        await chat.settle()
+        assert "E4B-it-qat-4bit is here, see ctrl+o" in chat.lines[0]
+        await chat.press("ctrl+o", "escape")
+        assert "is here" not in chat.lines[0]

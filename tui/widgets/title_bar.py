@@ -20,6 +20,7 @@ class TitleBar(Horizontal):
         mood: "waiting", "ready" or "failed": the colour of the dot.
         note: what else should be known of the model, such as that it is a demo.
         title: of the conversation.
+        fetching: how far models are that are being fetched; empty for none.
         thinking: whether the next answer may begin with thoughts.
     """
 
@@ -28,6 +29,7 @@ class TitleBar(Horizontal):
     mood: reactive[str] = reactive("waiting")
     note: reactive[str] = reactive("")
     title: reactive[str] = reactive("")
+    fetching: reactive[str] = reactive("")
     thinking: reactive[bool] = reactive(False)
 
     def compose(self) -> ComposeResult:
@@ -37,7 +39,7 @@ class TitleBar(Horizontal):
 
     def on_mount(self) -> None:
         """Redraw whenever one of the facts changes."""
-        for name in ("model", "state", "mood", "note", "title", "thinking"):
+        for name in ("model", "state", "mood", "note", "title", "fetching", "thinking"):
             self.watch(self, name, self._redraw)
 
     def _redraw(self) -> None:
@@ -46,7 +48,7 @@ class TitleBar(Horizontal):
         left = Content.assemble(
             (self.model, "bold"), "  ", ("●", colour), " ", (self.state, QUIET), title
         )
-        notes = [self.note] if self.note else []
+        notes = [note for note in (self.fetching, self.note) if note]
         notes.append("thinking on" if self.thinking else "thinking off")
         self.query_one("#title-left", Static).update(left)
         self.query_one("#title-right", Static).update(Content.styled(" · ".join(notes), QUIET))
