@@ -95,7 +95,7 @@ class Transcript(VerticalScroll, can_focus=False):
         await self._unmount(self.rows[index:])
         del self.rows[index:]
         self._first, self._last = min(self._first, index), min(self._last, index)
-        await self._fill()
+        self._fill()
 
     async def clear(self) -> None:
         """Take out all."""
@@ -120,12 +120,13 @@ class Transcript(VerticalScroll, can_focus=False):
             if len(self.rows) - self._last > STEP:
                 await self._unmount(self.rows[self._first : self._last])
                 self._first = self._last = len(self.rows)
+                await self._mount(max(0, self._last - STEP), self._last)
             else:
                 await self._mount(self._last, len(self.rows))
             await self._put_away(self._last - MOST_MOUNTED)
         self._pill.display = False
         self.anchor()
-        await self._fill()
+        self._fill()
 
     async def earlier(self) -> None:
         """Mount some rows before those that are."""
@@ -157,8 +158,10 @@ class Transcript(VerticalScroll, can_focus=False):
         """Move by a window up (-1) or down (1)."""
         if pages < 0:
             self.scroll_page_up(animate=False)
-        else:
+        elif self.scroll_y < self.max_scroll_y:
             self.scroll_page_down(animate=False)
+        else:
+            self.call_next(self.later)
 
     async def walk(self, focused: Widget | None, by: int) -> bool:
         """Give the focus to the turn, code or card before (-1) or after (1); False beyond."""
@@ -183,6 +186,8 @@ class Transcript(VerticalScroll, can_focus=False):
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Bring more near the ends, and nothing to announce at the end itself."""
         super().watch_scroll_y(old_value, new_value)
+        if self._last < len(self.rows) and not self._anchor_released:
+            self.release_anchor()  # it is the end of what is mounted, not of everything
         if self.is_at_end:
             self._pill.display = False
             return
@@ -192,23 +197,25 @@ class Transcript(VerticalScroll, can_focus=False):
         if new_value > old_value and near_end and self._last < len(self.rows):
             self.call_next(self.later)
 
-    async def _fill(self) -> None:
-        """Mount as many rows as the window can show, and one window more."""
-        while self._first and self._last - self._first < MOST_MOUNTED:
-            if self._last - self._first >= STEP and self._is_filled():
-                break
-            await self._mount(max(0, self._first - STEP), self._first)
-            await self._laid_out()
+    def _fill(self) -> None:
+        """Mount as many rows as the window can show, and one window more, step by step.
+
+        Nobody waits for it: sizes are known after a refresh, which the screen does when it is
+        done with whatever has called this.
+        """
         self._show_counts()
+        self.call_after_refresh(self._fill_more)
+
+    async def _fill_more(self) -> None:
+        count = self._last - self._first
+        if not self._first or count >= MOST_MOUNTED or (count >= STEP and self._is_filled()):
+            return
+        async with self._moving:
+            await self._mount(max(0, self._first - STEP), self._first)
+        self.call_after_refresh(self._fill_more)
 
     def _is_filled(self) -> bool:
         return self._column.outer_size.height > 2 * self.size.height
-
-    async def _laid_out(self) -> None:
-        """Wait until what was mounted has a size."""
-        done = asyncio.Event()
-        if self.call_after_refresh(done.set):
-            await done.wait()
 
     async def _mount(self, start: int, end: int) -> None:
         """Mount rows next to those that are."""
