@@ -26,6 +26,9 @@ from tui.widgets.transcript import Row, Transcript
 from tui.widgets.user_turn import UserTurn
 
 
+EDITING = "editing: enter asks this instead, esc leaves it as it was"
+
+
 class Stage(Protocol):
     """What turns need of the screen they are played on."""
 
@@ -136,7 +139,8 @@ class Turns:
         self._empty_composer()
         composer.restore(Draft(question.text, question.attachments))
         composer.prompt.focus()
-        composer.say("editing: enter asks this instead, esc leaves it as it was")
+        # After the turn has lost the focus, and with it the word.
+        composer.call_after_refresh(composer.say, EDITING)
 
     def leave_edit(self) -> None:
         """Leave the old question as it was, and go back to the draft."""

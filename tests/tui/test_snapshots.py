@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gemma4_mlx.engine import FakeEngine
-from gemma4_mlx.events import Failed, LoadProgress, MediaReceipt, TextDelta, ThoughtDelta
+from gemma4_mlx.events import (
+    EngineLost,
+    Failed,
+    Finished,
+    LoadProgress,
+    MediaReceipt,
+    PromptProgress,
+    TextDelta,
+    ThoughtDelta,
+    Timings,
+    ToolCall,
+    Usage,
+)
 from tests.tui.driver import FINISHED, Chat, clip, picture
 from tui.app import ChatApp
 from tui.options import ChatOptions
@@ -14,6 +28,7 @@ SHAPES = MediaReceipt("image", "shapes.png", 266, 266, 640, 480, 912, 672, 280)
 VOICE = MediaReceipt("audio", "voice.wav", 18, 18, seconds=0.7)
 THOUGHTS = ThoughtDelta("There are two shapes in the picture: a star and a circle.")
 ANSWER = [SHAPES, VOICE, THOUGHTS, TextDelta("A red star and a blue circle.")]
+SHORT = [TextDelta("A red star."), FINISHED]
 MARKDOWN = """\
 Use `std::vector<int>`. <think>This stays.</think>
 
@@ -28,15 +43,36 @@ def area(r: float) -> float:
 
 1. first
 2. second"""
+MIXED = """\
+- one
+  - nested <b>raw</b> &amp; more
+- two
+
+<div>a block</div>
+
+[1]: http://not.a/reference
+
+> 你好, 世界 🎉 שלום"""
+FENCE = TextDelta("So:\n\n```python\ndef area(r: float) -> float:\n    return 3.1")
 OUT_OF_MEMORY = Failed(
     "MemoryLimitError", "the engine ran out of memory", "use a smaller image budget", 4
 )
 HALF_LOADED = LoadProgress(3_100_000_000, 5_200_000_000)
+LOST = EngineLost(
+    "the process with the model was killed (signal 9)",
+    "the system may have been out of memory: fewer pictures take less",
+    "/home/you/.local/state/gemma4/logs/engine.log",
+)
+
+
+def used(tokens: int) -> list:
+    """An answer after which so many tokens are used."""
+    return [TextDelta("Well."), Finished("stop", Usage(tokens - 9, 0, 9), Timings(0, 0.2, 800, 60))]
 
 
 @pytest.fixture
 def draw(snap_compare, monkeypatch):
-    """Compare the screen after `steps`; nothing moves, nothing blinks."""
+    """Compare the screen after `steps`; nothing moves, nothing blinks, no time passes."""
     monkeypatch.setattr("textual.constants.TEXTUAL_ANIMATIONS", "none")
 
     def compare(steps, *turns, size=(80, 24), loading=None, **options):
@@ -44,29 +80,43 @@ def draw(snap_compare, monkeypatch):
 
         async def act(pilot):
             chat = Chat(pilot, engine)
+            chat.app.chat.conversation._clock = lambda: 0.0
             await chat.settle()
             chat.prompt.cursor_blink = False
             await steps(chat)
 
-        app = ChatApp(engine, ChatOptions(**options))
+        app = ChatApp(engine, ChatOptions(keep_chats=False, **options))
         return snap_compare(app, terminal_size=size, run_before=act)
 
     return compare
 
 
-async def nothing(chat):
-    pass
+def typed(*lines):
+    """Send lines, one after the other."""
+
+    async def steps(chat):
+        for line in lines:
+            await chat.enter(line)
+
+    return steps
+
+
+def pressed(line, *keys):
+    """Send a line, then press keys."""
+
+    async def steps(chat):
+        await chat.enter(line)
+        await chat.press(*keys)
+
+    return steps
 
 
 def test_ready(draw):
-    assert draw(nothing)
+    assert draw(typed())
 
 
 def test_loading(draw):
-    async def steps(chat):
-        await chat.enter("Hello?")
-
-    assert draw(steps, loading=[HALF_LOADED], model="google/gemma-4-E2B-it")
+    assert draw(typed("Hello?"), loading=[HALF_LOADED], model="google/gemma-4-E2B-it")
 
 
 def drafting(folder, *, budget):
@@ -79,39 +129,29 @@ def drafting(folder, *, budget):
     return steps
 
 
-@pytest.mark.parametrize("budget", [280, 1120])
-def test_draft_with_a_picture(draw, tmp_path, budget):
-    assert draw(drafting(tmp_path, budget=budget))
-
-
-def test_draft_with_a_clip(draw, tmp_path):
-    async def steps(chat):
-        await chat.enter(f"/audio {clip(tmp_path)}")
-
-    assert draw(steps)
-
-
-def test_a_row_with_an_error(draw, tmp_path):
-    async def steps(chat):
-        (tmp_path / "voice.wav").touch()
-        await chat.enter(f"/audio {tmp_path / 'voice.wav'}")
-        await chat.enter(f"/image {picture(tmp_path)}")
-        await chat.enter("/image nowhere.png")
-
-    assert draw(steps)
-
-
 def asking(folder):
-    async def steps(chat):
-        await chat.enter(f"/image {picture(folder)}")
-        await chat.enter(f"/audio {clip(folder)}")
-        await chat.enter("Which shapes do you see?")
+    lines = f"/image {picture(folder)}", f"/audio {clip(folder)}", "Which shapes do you see?"
+    return typed(*lines)
 
-    return steps
+
+def test_reading_the_prompt(draw):
+    assert draw(typed("Go"), [PromptProgress(812, 1240)])
+
+
+def test_waiting_for_its_turn(draw):
+    assert draw(typed("Go", "And then?"), [TextDelta("Once upon")])
 
 
 def test_streaming(draw, tmp_path):
     assert draw(asking(tmp_path), ANSWER)
+
+
+def test_thinking_unfolded(draw):
+    assert draw(pressed("Go", "alt+up", "t"), [THOUGHTS])
+
+
+def test_half_a_code_block(draw):
+    assert draw(typed("Go"), [THOUGHTS, FENCE])
 
 
 def test_stopped(draw, tmp_path):
@@ -122,23 +162,70 @@ def test_stopped(draw, tmp_path):
     assert draw(steps, ANSWER)
 
 
-async def markdown(chat):
-    await chat.enter("Show me")
-
-
 def test_code_table_and_tags(draw):
-    assert draw(markdown, [TextDelta(MARKDOWN), FINISHED])
+    assert draw(typed("Show me"), [TextDelta(MARKDOWN), FINISHED])
+
+
+def test_lists_tags_and_scripts(draw):
+    assert draw(typed("Show me"), [TextDelta(MIXED), FINISHED])
+
+
+def test_a_focused_code_block(draw):
+    assert draw(pressed("Show me", "alt+up"), [TextDelta(MARKDOWN), FINISHED])
+
+
+def test_a_tool_call(draw):
+    calls = [ToolCall("weather", {"city": "Lisbon", "days": 3}), ToolCall("x", {}, "no value")]
+    assert draw(typed("Go"), [*calls, replace(FINISHED, reason="tool_call")])
+
+
+def test_another_version_of_a_question(draw):
+    async def steps(chat):
+        await chat.enter("What is it?")
+        await chat.press("alt+up", "alt+up", "e")
+        await chat.enter("What is that?")
+        await chat.press("alt+up", "alt+up")
+
+    assert draw(steps, SHORT, SHORT)
+
+
+def test_editing_a_question(draw):
+    assert draw(pressed("What is it?", "alt+up", "e"), SHORT)
 
 
 def test_failed(draw, tmp_path):
     assert draw(asking(tmp_path), [OUT_OF_MEMORY])
 
 
-def test_help(draw):
+def test_a_lost_engine(draw):
     async def steps(chat):
-        await chat.enter("/help")
+        await chat.enter("Go")
+        await chat.tell(LOST)
 
-    assert draw(steps)
+    assert draw(steps, [TextDelta("Half an answer")])
+
+
+def test_an_almost_full_context(draw):
+    async def steps(chat):
+        await chat.enter("Go")
+        await chat.write("And then?")
+
+    assert draw(steps, used(3890))
+
+
+def test_a_held_draft(draw, tmp_path):
+    assert draw(typed("Go", "On", f"/image {picture(tmp_path)}", "This?"), used(2000), used(3700))
+
+
+def test_new_text_below(draw):
+    lines = "\n\n".join(f"this is line {number}" for number in range(30))
+
+    async def steps(chat):
+        await chat.enter("Count")
+        await chat.press("pageup")
+        await chat.tell(TextDelta("\n\nand more of it"))
+
+    assert draw(steps, [TextDelta(lines)])
 
 
 @pytest.mark.parametrize("size", [(60, 20), (120, 34)], ids=["60x20", "120x34"])
