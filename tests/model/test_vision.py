@@ -27,7 +27,7 @@ def test_pain_23_blocks_change_nothing(tiny, monkeypatch):
 
 def test_pain_23_scores_of_a_large_picture_are_held_in_blocks(tiny, monkeypatch, exact_memory):
     config = tiny.config.vision_config
-    side = 12 * config.pooling_kernel_size
+    side = 16 * config.pooling_kernel_size
     scores = config.num_attention_heads * side**4 * 4
     peaks = []
     for rows in (side * side, 32):
