@@ -14,6 +14,7 @@ from tests.e2e.window import Window
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PICTURE = EXAMPLES / "yellow-star-green-triangle.jpg"
 CLIP = EXAMPLES / "the-word-seven.wav"
+CHAT = ("chat", "-m", "pocket", "--image-tokens", "70")
 SEEN = "A yellow star and a green triangle."
 HEARD = 'I hear "seven".'
 SELF = "I am pocket"
@@ -24,7 +25,7 @@ SWITCHED_OFF = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l", b"\x1b[?1003l", b"
 
 @pytest.fixture
 def window(tmp_path) -> Iterator[Window]:
-    opened = Window(["chat", "-m", "pocket"], {"GEMMA4_HOME": str(tmp_path)})
+    opened = Window(CHAT, {"GEMMA4_HOME": str(tmp_path)})
     yield opened
     opened.close()
 

@@ -184,6 +184,9 @@ class Composer(Vertical):
             self.say("still recording: enter attaches it, esc throws it away")
         else:
             self.post_message(self.Submitted(message.text))
+        # When the screen has dealt with it, which gets it first.
+        screen = self.screen
+        self.call_later(lambda: screen.call_later(self.prompt.go_on))
 
     def on_prompt_scrolled(self, message: Prompt.Scrolled) -> None:
         """Pass it on."""

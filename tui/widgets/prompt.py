@@ -128,6 +128,7 @@ class Prompt(TextArea):
         self._folded = FoldedText()
         self._has_pasted_start = False
         self._pasted_files = ""
+        self._held: list[events.Key] | None = None
 
     @property
     def written(self) -> str:
@@ -158,6 +159,7 @@ class Prompt(TextArea):
         self._has_pasted_start = self.is_suggesting = False
         self._pasted_files = ""
         self.move_cursor(self.document.end)
+        self.go_on()
 
     def receive(self, text: str) -> None:
         """Take in a paste: as files if it is nothing else, or as text."""
@@ -196,7 +198,8 @@ class Prompt(TextArea):
             super().action_undo()
 
     def action_send(self) -> None:
-        """Send."""
+        """Send; what is typed from now on waits until that has been taken or refused."""
+        self._held = []
         self.post_message(self.Sent(f" {self.text}" if self._has_pasted_start else self.text))
 
     def action_newline(self) -> None:
@@ -255,10 +258,34 @@ class Prompt(TextArea):
         if not self.text or self._is_leafing:
             self._leaf_to(self._history.previous(self.written))
 
+    def go_on(self) -> None:
+        """What was sent has been taken or refused: take in what has been typed since."""
+        held, self._held = self._held or (), None
+        for event in held:
+            self.post_message(events.Key(event.key, event.character))
+
     def on_key(self, event: events.Key) -> None:
-        """Leave Enter to the bindings; TextArea would insert it."""
-        if event.key == "enter":
+        """Leave Enter to the bindings; TextArea would insert it.
+
+        Keys rise to the bindings one level at a time. That of sending is obeyed here, or what is
+        typed right after it would be sent, too.
+        """
+        if self._held is not None:
+            event.stop()
             event.prevent_default()
+            self._held.append(event)
+        elif self._sends(event):
+            event.stop()
+            event.prevent_default()
+            self.action_send()
+        elif event.key == "enter":
+            event.prevent_default()
+
+    def _sends(self, event: events.Key) -> bool:
+        if event.is_printable:
+            return False
+        active = self.screen.active_bindings.get(event.key)
+        return active is not None and active.node is self and active.binding.action == "send"
 
     def on_paste(self, event: events.Paste) -> None:
         """Take it from TextArea, which would insert everything."""

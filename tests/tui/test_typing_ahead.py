@@ -1,0 +1,34 @@
+"""Keys that come faster than they are dealt with: each line is sent as it was typed."""
+
+from __future__ import annotations
+
+from textual import events
+
+from gemma4_mlx.engine import FakeEngine
+from tests.tui.driver import ANSWER, Chat, chatting
+
+NAMES = {"\r": "enter", "/": "slash", " ": "space"}
+
+
+async def burst(chat: Chat, text: str) -> None:
+    """All keys at once, as a slow line or a busy machine delivers them."""
+    for letter in text:
+        chat.app.post_message(events.Key(NAMES.get(letter, letter), letter))
+    for _ in range(3):
+        await chat.settle()
+
+
+async def test_what_is_typed_after_enter_is_not_sent_with_it():
+    async with chatting(FakeEngine([ANSWER, ANSWER])) as chat:
+        await burst(chat, "one\rtwo\rthree")
+        asked = [request.messages[-1]["content"] for request in chat.engine.requests]
+        assert asked == [[{"type": "text", "text": "one"}], [{"type": "text", "text": "two"}]]
+        assert chat.prompt.text == "three"
+
+
+async def test_commands_are_obeyed_one_by_one_and_one_that_is_refused_stays():
+    async with chatting() as chat:
+        await burst(chat, "/set p 1\r/set k 2\r/nonsense\r!")
+        assert (chat.app.chat.options.top_p, chat.app.chat.options.top_k) == (1.0, 2)
+        assert chat.prompt.text == "/nonsense!"
+        assert chat.engine.requests == []
