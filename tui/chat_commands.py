@@ -6,9 +6,9 @@ import asyncio
 from dataclasses import replace
 from inspect import isawaitable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gemma4_mlx.errors import UsageError
+from tui.chat_face import ChatFace
 from tui.commands import Command, find_command
 from tui.conversation import Conversation
 from tui.entry import Entry
@@ -18,9 +18,6 @@ from tui.paths import resolve
 from tui.reports import context_report, stats_report
 from tui.widgets.notice import Notice
 
-if TYPE_CHECKING:
-    from tui.screens.chat import ChatScreen
-
 
 class ChatCommands:
     """Each raises `UsageError` for an argument that makes no sense.
@@ -29,7 +26,7 @@ class ChatCommands:
         chat: which is told to do it.
     """
 
-    def __init__(self, chat: ChatScreen) -> None:
+    def __init__(self, chat: ChatFace) -> None:
         self._chat = chat
 
     async def typed(self, word: str, argument: str) -> None:

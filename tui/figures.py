@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from gemma4_mlx.events import Finished, LoadProgress, MediaReceipt, PromptProgress
-
-if TYPE_CHECKING:
-    from tui.entry import Entry
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
@@ -106,46 +102,6 @@ def stats(finished: Finished) -> str:
         parts.append(f"{timings.decode_tokens_per_s:.0f} tok/s")
     if timings.first_token_s:
         parts.append(f"first token {seconds(timings.first_token_s)}")
-    return " · ".join(parts)
-
-
-def ending(answer: Entry) -> str:
-    """The line under an answer that has ended: how, if not well, and its figures."""
-    finished = answer.finished
-    if answer.state == "failed":
-        return f"{manner(answer)} · r tries again"
-    figured = stats(finished) if finished and finished.usage.prompt_tokens else ""
-    return " · ".join(filter(None, (manner(answer), figured)))
-
-
-def manner(answer: Entry) -> str:
-    """How an answer has ended, if not well."""
-    finished = answer.finished
-    if answer.state == "failed":
-        return "broken off · the model is not told of it"
-    if finished is None:
-        return "stopped" if answer.state == "stopped" else ""
-    return {
-        "stop": "" if answer.text.strip() or answer.tool_calls else "empty answer",
-        "length": f"cut off after {tokens(finished.usage.completion_tokens)}",
-        "cancelled": "stopped",
-        "loop": "stopped: it only repeated itself",
-        "tool_call": "asked for a tool",
-    }[finished.reason]
-
-
-def thought(answer: Entry) -> str:
-    """How long a model thought: in words while it does, then in seconds and tokens."""
-    words = len(answer.thought.split())
-    counted = f"{words} word{'' if words == 1 else 's'}"
-    if answer.state == "writing" and not answer.text:
-        return f"thinking… · {counted}"
-    parts = ["thought"]
-    if answer.thought_s >= 0.05:
-        parts[0] += f" {seconds(answer.thought_s)}"
-    completion = answer.finished.usage.completion_tokens if answer.finished else 0
-    share = len(answer.thought) / max(1, len(answer.thought) + len(answer.text))
-    parts.append(f"about {tokens(round(completion * share))}" if completion else counted)
     return " · ".join(parts)
 
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gemma4_mlx.engine import EngineLike
 from gemma4_mlx.events import EngineLost, Event, Failed, LoadProgress, ModelReady
 from tui import cards, figures
+from tui.chat_face import ChatFace
 from tui.printable import printable_line
-
-if TYPE_CHECKING:
-    from tui.screens.chat import ChatScreen
 
 
 class LoadedModel:
@@ -26,7 +22,7 @@ class LoadedModel:
         is_lost: whether it has stopped by itself.
     """
 
-    def __init__(self, engine: EngineLike, chat: ChatScreen) -> None:
+    def __init__(self, engine: EngineLike, chat: ChatFace) -> None:
         self._engine = engine
         self._chat = chat
         self.ready: ModelReady | None = None

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gemma4_mlx.events import Event, Finished
 from tui import figures
+from tui.chat_face import ChatFace
 from tui.context import oldest_turns, smaller_pictures
 from tui.conversation import Draft
 from tui.summary import ASK_FOR_SUMMARY, continued
 from tui.widgets.notice import Notice
 from tui.widgets.user_turn import UserTurn
-
-if TYPE_CHECKING:
-    from tui.screens.chat import ChatScreen
 
 
 class MakingRoom:
@@ -26,7 +22,7 @@ class MakingRoom:
         freed: tokens that were freed since the model was told anything.
     """
 
-    def __init__(self, chat: ChatScreen) -> None:
+    def __init__(self, chat: ChatFace) -> None:
         self._chat = chat
         self._waiting = Draft("")
         self.freed = 0

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gemma4_mlx.errors import UsageError
+from tui.chat_face import ChatFace
 from tui.entry import Entry
 from tui.media.opening import open_file
 from tui.widgets.turn import Turn, Wish
-
-if TYPE_CHECKING:
-    from tui.screens.chat import ChatScreen
 
 
 class TurnWishes:
@@ -20,7 +16,7 @@ class TurnWishes:
         chat: where the turn is shown.
     """
 
-    def __init__(self, chat: ChatScreen) -> None:
+    def __init__(self, chat: ChatFace) -> None:
         self._chat = chat
 
     async def grant(self, turn: Turn, wish: Wish) -> None:

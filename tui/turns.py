@@ -25,7 +25,6 @@ from tui.widgets.composer import Composer
 from tui.widgets.transcript import Row, Transcript
 from tui.widgets.user_turn import UserTurn
 
-
 EDITING = "editing: enter asks this instead, esc leaves it as it was"
 
 

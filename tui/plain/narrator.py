@@ -14,7 +14,7 @@ from gemma4_mlx.events import (
     ThoughtDelta,
     ToolCall,
 )
-from tui import figures
+from tui import answer_figures, figures
 from tui.entry import Entry
 from tui.plain.console import Console, sentence
 from tui.plain.pace import Pace
@@ -88,17 +88,17 @@ class Narrator:
             self._is_thinking = True
             self._console.say("Gemma is thinking.")
         elif self._pace.is_due():
-            self._console.say(sentence(figures.thought(self._answer)))
+            self._console.say(sentence(answer_figures.thought(self._answer)))
 
     def _end_thinking(self) -> None:
         if self._is_thinking:
             self._is_thinking = False
-            thought = figures.thought(self._answer)
+            thought = answer_figures.thought(self._answer)
             self._console.say(sentence(f"{thought}; /thoughts shows them"))
 
     def _tell_end(self) -> None:
         is_empty = not (self._answer.text or self._answer.tool_calls)
-        how = figures.manner(self._answer)
+        how = answer_figures.manner(self._answer)
         if how and not (is_empty and self._answer.state == "failed"):
             self._console.say(sentence(how))
 

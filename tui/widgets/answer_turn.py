@@ -16,7 +16,7 @@ from gemma4_mlx.events import (
     ThoughtDelta,
     ToolCall,
 )
-from tui import figures
+from tui import answer_figures, figures
 from tui.entry import Entry
 from tui.widgets.streamed_markdown import StreamedMarkdown
 from tui.widgets.thoughts import Thoughts
@@ -96,4 +96,4 @@ class AnswerTurn(Turn):
     async def _end(self) -> None:
         self.thoughts.flush()
         await self._markdown.flush(last=True)
-        self.show_phase(figures.ending(self.entry))
+        self.show_phase(answer_figures.ending(self.entry))

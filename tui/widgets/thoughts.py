@@ -9,7 +9,7 @@ from textual.reactive import reactive
 from textual.timer import Timer
 from textual.widgets import Static
 
-from tui import figures
+from tui import answer_figures
 from tui.entry import Entry
 from tui.printable import printable
 
@@ -57,7 +57,7 @@ class Thoughts(Vertical):
             self._timer = None
         self.display = bool(self._entry.thought)
         sign = "▾" if self.unfolded else "▸"
-        self._title.update(f"{sign} {figures.thought(self._entry)}")
+        self._title.update(f"{sign} {answer_figures.thought(self._entry)}")
         self._body.update(printable(self._entry.thought).strip() if self.unfolded else "")
 
     def fold(self) -> None:
