@@ -138,8 +138,7 @@ class Turns:
         self._empty_composer()
         composer.restore(Draft(question.text, question.attachments))
         composer.prompt.focus()
-        # After the turn has lost the focus, and with it the word.
-        composer.call_after_refresh(composer.say, EDITING)
+        composer.say(EDITING)
 
     def leave_edit(self) -> None:
         """Leave the old question as it was, and go back to the draft."""

@@ -29,7 +29,7 @@ from tui.printable import printable_line
 from tui.screens.attaching import AttachingScreen
 from tui.turn_request import turn_request
 from tui.turn_wishes import TurnWishes
-from tui.turns import Turns
+from tui.turns import EDITING, Turns
 from tui.widgets.code_block import CodeBlock
 from tui.widgets.composer import Composer
 from tui.widgets.new_text_pill import NewTextPill
@@ -294,7 +294,7 @@ class ChatScreen(AttachingScreen):
         """They do not work any more."""
         keyed = Turn | OfferCard | CodeBlock
         if isinstance(event.widget, keyed) and not isinstance(self.focused, keyed):
-            self.say("")
+            self.say(EDITING if self.turns.editing else "")
 
     def action_stop(self) -> None:
         """Stop the answer; else go back to the prompt; else leave an edit."""
