@@ -93,7 +93,7 @@ class OfferCard(Notice, can_focus=True):
         self.offers = ()
         self.can_focus = False
         for row in self._rows:
-            row.disabled = True
+            row.display = False
 
     def _choose(self, offer: Offer) -> None:
         self.post_message(self.Chosen(self, offer.name))
