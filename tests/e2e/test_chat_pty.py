@@ -30,8 +30,16 @@ def window(tmp_path) -> Iterator[Window]:
     opened.close()
 
 
-def ask(window: Window, question: str) -> None:
+def ask(window: Window, question: str, answer: str = "") -> None:
+    """Ask, and wait for the answer; Enter is pressed again while a file is still being read."""
+
+    def is_answered() -> bool:
+        if "still being read" in window.text:
+            window.type("\r")
+        return answer in window.text
+
     window.type(f"{question}\r")
+    window.wait_until(is_answered, answer)
 
 
 def answers(home: Path) -> list[tuple[str, str]]:
@@ -45,26 +53,20 @@ def test_a_first_chat(window, tmp_path):
     window.wait_for("● ready")
     window.paste(str(PICTURE))
     window.wait_for("sees 432×336")
-    ask(window, "What is in the picture?")
-    window.wait_for(SEEN)
+    ask(window, "What is in the picture?", SEEN)
     window.paste(f"'{CLIP}'")
     window.wait_for("21 tok ")
-    ask(window, "What does the clip say?")
-    window.wait_until(lambda: [state for state, _ in answers(tmp_path)] == ["done"] * 2)
-    window.wait_for(answers(tmp_path)[1][1])
+    ask(window, "What does the clip say?", HEARD)
 
     # Any word is as likely as any other now, so that the answer does not end by itself.
     for name, value in (("temperature", 100), ("top_p", 1), ("top_k", 0), ("seed", 1)):
-        ask(window, f"/set {name} {value}")
-        window.wait_for(f"{name}: {value}, for this chat")
+        ask(window, f"/set {name} {value}", f"{name}: {value}, for this chat")
     ask(window, "Who are you?")
     window.wait_until(lambda: len(answers(tmp_path)) == 3 and bool(answers(tmp_path)[2][1]))
     window.type("\x1b")
     window.wait_for("stopped")
-    ask(window, "/set temperature 0")
-    window.wait_for("temperature: 0, for this chat")
-    ask(window, "/retry")
-    window.wait_for(SELF)
+    ask(window, "/set temperature 0", "temperature: 0, for this chat")
+    ask(window, "/retry", SELF)
     window.wait_until(lambda: [state for state, _ in answers(tmp_path)][3:] == ["done"])
     window.type("\x11")
 
@@ -72,8 +74,7 @@ def test_a_first_chat(window, tmp_path):
     assert window.modes_now == window.modes
     assert [each for each in SWITCHED_OFF if each not in window.raw] == []
     assert window.raw.rfind(b"\x1b[?1049l") > window.raw.rfind(b"\x1b[?1049h")
-    first, second, stopped, again = answers(tmp_path)
-    assert first == ("done", SEEN)
-    assert second[0] == "done" and "even" in second[1]
+    *before, stopped, again = answers(tmp_path)
+    assert before == [("done", SEEN), ("done", HEARD)]
     assert stopped[0] == "stopped"
     assert again[1].startswith(SELF)

@@ -32,3 +32,15 @@ async def test_commands_are_obeyed_one_by_one_and_one_that_is_refused_stays():
         assert (chat.app.chat.options.top_p, chat.app.chat.options.top_k) == (1.0, 2)
         assert chat.prompt.text == "/nonsense!"
         assert chat.engine.requests == []
+
+
+async def test_enter_means_the_whole_line_where_nothing_is_left_to_choose_from():
+    async with chatting() as chat:
+        await chat.press("slash", "s", "e", "t")
+        await burst(chat, " p 1\rHello")
+        assert chat.app.chat.options.top_p == 1.0
+        assert chat.prompt.text == "Hello"
+        await chat.write("")
+        await chat.press("slash", "h", "e", "l")
+        await burst(chat, "\r")
+        assert chat.app.screen is not chat.app.chat

@@ -199,7 +199,7 @@ class Prompt(TextArea):
 
     def action_send(self) -> None:
         """Send; what is typed from now on waits until that has been taken or refused."""
-        self._held = []
+        self._held = self._held or []
         self.post_message(self.Sent(f" {self.text}" if self._has_pasted_start else self.text))
 
     def action_newline(self) -> None:
@@ -257,6 +257,11 @@ class Prompt(TextArea):
         """Show what was sent before; something newly written is left alone."""
         if not self.text or self._is_leafing:
             self._leaf_to(self._history.previous(self.written))
+
+    def on_prompt_suggestion_key(self, message: SuggestionKey) -> None:
+        """What is typed after a choice waits for it."""
+        if message.what == "take":
+            self._held = self._held or []
 
     def go_on(self) -> None:
         """What was sent has been taken or refused: take in what has been typed since."""

@@ -130,12 +130,15 @@ class PromptBox(Vertical):
 
     def _take(self, suggestion: Suggestion | None, *, send: bool) -> None:
         start = self._start
-        if suggestion is None or start is None:
-            return
-        row, column = self.prompt.cursor_location
-        self.prompt.replace(suggestion.text, (row, start), (row, column))
-        if suggestion.path is not None:
-            self.post_message(self.FileChosen(suggestion.path))
-        elif send and suggestion.is_whole:
+        if suggestion is not None and start is not None:
+            row, column = self.prompt.cursor_location
+            self.prompt.replace(suggestion.text, (row, start), (row, column))
+            if suggestion.path is not None:
+                self.post_message(self.FileChosen(suggestion.path))
+            send = send and suggestion.is_whole and suggestion.path is None
+        # What was typed quickly may leave nothing to choose from: then Enter means the whole.
+        if send:
             # Later, as a message of the prompt: one made here would not rise above this widget.
             self.prompt.call_next(self.prompt.action_send)
+        else:
+            self.prompt.go_on()
