@@ -36,6 +36,7 @@ class ChatCommands:
             chat.say(f"no command /{word}: see /help, or begin with a space", error=True)
         elif await self.obey_word(word, argument) and chat.draft_text == line:
             chat.composer.prompt.put("")
+            chat.show_context()
 
     async def obey_word(self, word: str, argument: str = "") -> bool:
         """Obey the command of that name; returns whether it was done."""
