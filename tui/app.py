@@ -15,13 +15,14 @@ from textual.screen import Screen
 
 from gemma4_mlx.engine import EngineLike
 from gemma4_mlx.errors import UsageError
-from tui import editor, keys, presets
+from tui import editor, keys
 from tui.commands import find_command
-from tui.downloads import Download, Downloads
-from tui.options import ChatOptions
+from tui.models.downloads import Download, Downloads
 from tui.palette import Palette
-from tui.screens.chat import ChatScreen
+from tui.screens.chat.screen import ChatScreen
+from tui.settings import presets
 from tui.settings.kinds import Value
+from tui.settings.options import ChatOptions
 from tui.settings.preferences import Preferences
 from tui.settings.schema import Setting, setting
 from tui.theme import THEMES, theme_for
@@ -282,7 +283,7 @@ class ChatApp(App[None], inherit_bindings=False):
             self._show_models(is_first_run=False)
 
     def _show_models(self, *, is_first_run: bool) -> None:
-        from tui.model_commands import ChildCommands
+        from tui.models.model_commands import ChildCommands
         from tui.screens.models import ModelsScreen
 
         commands = ChildCommands()

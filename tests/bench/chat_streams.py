@@ -23,8 +23,8 @@ from itertools import count, islice
 from gemma4_mlx.engine import FakeEngine
 from gemma4_mlx.events import Finished, TextDelta, Timings, Usage
 from tui.app import ChatApp
-from tui.conversation import Conversation, Draft
-from tui.options import ChatOptions
+from tui.chat.conversation import Conversation, Draft
+from tui.settings.options import ChatOptions
 
 TOKENS_PER_S = 60
 SIZE = (120, 40)

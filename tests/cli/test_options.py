@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gemma4_mlx.cli.ask import ask
-from tui.cli import chat
+from tui.cli.chat import chat
 
 ASK = {option.name: option for option in ask.params if option.param_type_name == "option"}
 CHAT = {option.name: option for option in chat.params if option.param_type_name == "option"}

@@ -39,7 +39,7 @@ def loaded_by(code: str) -> set[str]:
     [
         ("import gemma4_mlx", ARRAYS),
         (HELP, ARRAYS),
-        ("import tui.cli", ARRAYS),
+        ("import tui.cli.chat", ARRAYS),
         ("import tui.app", ARRAYS),
         ("import gemma4_mlx.model", HEAVY),
         ("import gemma4_mlx.loading", HEAVY),

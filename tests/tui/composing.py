@@ -16,8 +16,8 @@ from textual.widgets import Static
 import tui
 from gemma4_mlx.engine import DEMO_READY
 from gemma4_mlx.errors import AttachmentError
-from tui.media.clipboard import Copied
-from tui.screens.attaching import AttachingScreen
+from tui.attachments.clipboard import Copied
+from tui.screens.chat.attaching import AttachingScreen
 from tui.theme import DARK
 from tui.widgets.composer import Composer
 

@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 from gemma4_mlx.engine import FakeEngine
 from gemma4_mlx.events import Finished, TextDelta, Timings, Usage
 from tui.app import ChatApp
-from tui.options import ChatOptions
+from tui.settings.options import ChatOptions
 from tui.widgets.attachment_list import AttachmentList
 from tui.widgets.prompt import Prompt
 from tui.widgets.streamed_markdown import StreamedMarkdown

@@ -21,11 +21,11 @@ from pathlib import Path
 from PIL import Image
 
 from gemma4_mlx.engine import EngineClient
+from gemma4_mlx.folders import HOME_VARIABLE
 from tests.tui.driver import Chat
 from tui.app import ChatApp
-from tui.folders import HOME_VARIABLE
-from tui.options import ChatOptions
-from tui.screens.chat import ChatScreen
+from tui.screens.chat.screen import ChatScreen
+from tui.settings.options import ChatOptions
 from tui.settings.preferences import Preferences
 from tui.settings.toml_file import settings_path
 

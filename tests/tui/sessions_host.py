@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from gemma4_mlx.events import Finished, TextDelta
-from tui.conversation import Conversation, Draft
+from tui.chat.conversation import Conversation, Draft
 from tui.screens.sessions import SessionsScreen
 from tui.store import AsyncStore, Store
 from tui.theme import DARK

@@ -11,8 +11,8 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from gemma4_mlx.errors import Gemma4Error
-from tui.downloads import Downloads
-from tui.model_list import Listing
+from tui.models.downloads import Downloads
+from tui.models.model_list import Listing
 from tui.screens.models import ModelsScreen
 from tui.theme import DARK
 from tui.widgets.model_table import ModelTable

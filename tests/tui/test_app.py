@@ -14,11 +14,11 @@ from tests.tui.driver import ANSWER, Chat, chatting, picture
 from tui import editor
 from tui.app import ChatApp
 from tui.commands import COMMANDS
-from tui.options import ChatOptions
 from tui.screens.help import HelpScreen
 from tui.screens.settings import SettingsScreen
 from tui.screens.too_small import TooSmall
 from tui.settings import toml_file
+from tui.settings.options import ChatOptions
 from tui.settings.preferences import Preferences
 from tui.theme import theme_for
 
@@ -306,7 +306,7 @@ class NoCommands:
 
 
 async def test_whoever_never_chose_a_model_is_asked(monkeypatch):
-    monkeypatch.setattr("tui.model_commands.ChildCommands", NoCommands)
+    monkeypatch.setattr("tui.models.model_commands.ChildCommands", NoCommands)
     async with chatting(is_first_run=True) as chat:
         assert type(chat.app.screen).__name__ == "ModelsScreen"
         await chat.press("t")

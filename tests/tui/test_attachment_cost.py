@@ -14,9 +14,9 @@ from tests.processing.video_files import write_video
 from tests.tiny_checkpoint import write_checkpoint
 from tests.tui.driver import clip, picture
 from tests.tui.test_media import page
-from tui import attachment
-from tui.attachment import Attachment
-from tui.conversation import Draft
+from tui.attachments import attachment
+from tui.attachments.attachment import Attachment
+from tui.chat.conversation import Draft
 
 BUDGETS = (*IMAGE_TOKEN_BUDGETS, "auto")
 SIZES = [(1, 1), (16, 16), (64, 64), (47, 49), (640, 480), (480, 640), (393, 852), (960, 540)]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tui.attachments.completion import file_query, ghost_arguments, suggest_commands, suggest_files
 from tui.commands import COMMANDS
-from tui.completion import file_query, ghost_arguments, suggest_commands, suggest_files
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 from gemma4_mlx.errors import AttachmentError
 from tests.tui.composing import FakeClipboard, FakeMicrophone, FakePlayer, composing
 from tests.tui.driver import clip, picture
-from tui.conversation import Draft
-from tui.media.clipboard import Copied
+from tui.attachments.clipboard import Copied
+from tui.chat.conversation import Draft
 from tui.screens.files import FilesScreen
 from tui.screens.preview import PreviewScreen
 from tui.store.prompt_history import PromptHistory

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from gemma4_mlx.cli import main
-from tui.config_cli import config
+from tui.cli.config import config
 from tui.settings import toml_file
 
 

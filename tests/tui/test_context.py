@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from gemma4_mlx.events import Finished, TextDelta, Usage
-from tui.attachment import Attachment
-from tui.context import ContextUse, oldest_turns, smaller_pictures, used_tokens
-from tui.conversation import Conversation, Draft
+from tui.attachments.attachment import Attachment
+from tui.chat.context import ContextUse, oldest_turns, smaller_pictures, used_tokens
+from tui.chat.conversation import Conversation, Draft
 
 PHOTO = Attachment("image", Path("a.jpg"), 1120, width=4032, height=3024)
 CLIP = Attachment("audio", Path("a.wav"), seconds=4.0, audio_tokens=100)

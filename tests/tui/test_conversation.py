@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from gemma4_mlx.errors import UsageError
 from gemma4_mlx.events import Failed, Finished, MediaReceipt, TextDelta, ThoughtDelta, ToolCall
-from tui.attachment import Attachment
-from tui.conversation import Conversation, Draft
+from tui.attachments.attachment import Attachment
+from tui.chat.conversation import Conversation, Draft
 
 DONE = Finished("stop")
 STOPPED = Finished("cancelled")

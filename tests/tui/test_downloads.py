@@ -16,8 +16,8 @@ from tests.hub.conftest import cache, hub
 from tests.hub.server import HUB_ID, FakeHub
 from tests.tui.shelf import E2B, E4B, Clock, FakeModels, shelf
 from tests.tui.test_start import HEAVY
-from tui.downloads import Download, Pace
-from tui.model_commands import ChildCommands
+from tui.models.downloads import Download, Pace
+from tui.models.model_commands import ChildCommands
 
 __all__ = ["cache", "hub"]
 
@@ -47,7 +47,7 @@ def test_a_share_is_never_whole_before_the_end():
 
 
 async def test_pain_51_a_stall_is_told(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("tui.downloads._LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("tui.models.downloads._LOOK_EVERY_S", 0.05)
     async with shelf() as list_:
         await list_.press("d")
         list_.commands.plan(E4B, 6.83, 6.83)

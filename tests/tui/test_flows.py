@@ -156,7 +156,7 @@ async def test_nothing_is_changed_while_an_answer_is_written():
 
 async def test_attachments_are_opened_outside(tmp_path, monkeypatch):
     opened = []
-    monkeypatch.setattr("tui.turn_wishes.open_file", opened.append)
+    monkeypatch.setattr("tui.screens.chat.wishes.open_file", opened.append)
     async with chatting(FakeEngine([said("One.")])) as chat:
         path = picture(tmp_path)
         await chat.enter(f"/image {path}")

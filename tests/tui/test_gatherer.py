@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tui.gatherer import LONGEST_REST_S, REST_PER_WORK, SHORTEST_PAUSE_S, Gatherer
+from tui.text.gatherer import LONGEST_REST_S, REST_PER_WORK, SHORTEST_PAUSE_S, Gatherer
 
 
 class Clock:

@@ -7,7 +7,13 @@ import random
 import pytest
 
 from tests.tui.test_streamed_markdown import DOCUMENT
-from tui.markdown_pieces import LINES_A_PIECE, LINES_OF_A_LIST, MarkdownPieces, code_blocks, parser
+from tui.text.markdown_pieces import (
+    LINES_A_PIECE,
+    LINES_OF_A_LIST,
+    MarkdownPieces,
+    code_blocks,
+    parser,
+)
 
 NUMBERED = "\n".join(f"{number}. point **{number}**" for number in range(1, 120))
 NESTED = "\n".join(f"- point {number}\n  - under it" for number in range(60))

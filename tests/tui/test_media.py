@@ -14,14 +14,14 @@ from PIL import Image, ImageDraw, ImageFont
 from gemma4_mlx.errors import AttachmentError
 from tests.tui.composing import FakeMicrophone
 from tests.tui.driver import clip, picture
-from tui.media.clipboard import Clipboard, Copied, run_program
-from tui.media.folder_list import list_folder, walk_folder
-from tui.media.half_blocks import LARGEST_SIDE, HalfBlocks, open_thumbnail
-from tui.media.microphone import SystemMicrophone, permission_hint
-from tui.media.player import Player
-from tui.media.recording import Recording
-from tui.media.scratch import new_path
-from tui.media.small_text import looks_like_text
+from tui.attachments.clipboard import Clipboard, Copied, run_program
+from tui.attachments.folder_list import list_folder, walk_folder
+from tui.attachments.half_blocks import LARGEST_SIDE, HalfBlocks, open_thumbnail
+from tui.attachments.microphone import SystemMicrophone, permission_hint
+from tui.attachments.player import Player
+from tui.attachments.recording import Recording
+from tui.attachments.scratch import new_path
+from tui.attachments.small_text import looks_like_text
 
 # --- The clipboard ---
 

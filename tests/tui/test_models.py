@@ -20,7 +20,7 @@ from tests.tui.shelf import (
     row,
     shelf,
 )
-from tui.model_list import needs_first_run
+from tui.models.model_list import needs_first_run
 
 
 async def test_a_first_run_begins_with_the_one_that_fits_best():
@@ -259,7 +259,7 @@ def test_the_first_run_is_one_without_any_model(monkeypatch, given, setting, the
 
 async def test_the_chat_s_title_says_how_far_a_download_is(monkeypatch: pytest.MonkeyPatch):
     commands = FakeModels()
-    monkeypatch.setattr("tui.model_commands.ChildCommands", lambda: commands)
+    monkeypatch.setattr("tui.models.model_commands.ChildCommands", lambda: commands)
     async with chatting() as chat:
         await chat.press("ctrl+o", "d", "escape")
         commands.plan(E4B, 5.0, 6.83)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tui.paths import media_kind, media_paths, resolve, split_paths
+from tui.attachments.paths import media_kind, media_paths, resolve, split_paths
 
 
 @pytest.fixture

@@ -23,15 +23,15 @@ from gemma4_mlx.events import (
     ToolCall,
     Usage,
 )
+from gemma4_mlx.folders import data_folder
 from tests.processing.video_files import write_video
 from tests.tui.driver import clip, picture
 from tui.commands import COMMANDS
-from tui.folders import data_folder
-from tui.options import ChatOptions
 from tui.plain.chat import PlainChat
 from tui.plain.commands import commands_here
 from tui.plain.console import BELL, Console
 from tui.plain.loop import Loop
+from tui.settings.options import ChatOptions
 from tui.settings.preferences import Preferences
 from tui.settings.schema import setting
 from tui.store import Store

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tui.printable import printable, printable_line
+from tui.text.printable import printable, printable_line
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from gemma4_mlx.cli import main
 from tests.tui.store.chats import picture, say
-from tui.conversation import Conversation
-from tui.sessions_cli import complete_id
+from tui.chat.conversation import Conversation
+from tui.cli.sessions import complete_id
 from tui.store import Store
 
 TITLES = {"aaaa1111": "First [b]chat[/b] \x1b[2J", "aaaa2222": "Second", "bbbb3333": "Third"}

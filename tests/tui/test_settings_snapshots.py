@@ -8,7 +8,7 @@ from gemma4_mlx.engine import FakeEngine
 from gemma4_mlx.events import TextDelta
 from tests.tui.driver import FINISHED, Chat, picture
 from tui.app import ChatApp
-from tui.options import ChatOptions
+from tui.settings.options import ChatOptions
 from tui.settings.preferences import Preferences
 from tui.settings.preset import Preset
 from tui.settings.values import Settings

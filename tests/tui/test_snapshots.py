@@ -22,7 +22,7 @@ from gemma4_mlx.events import (
 )
 from tests.tui.driver import FINISHED, Chat, clip, picture
 from tui.app import ChatApp
-from tui.options import ChatOptions
+from tui.settings.options import ChatOptions
 
 SHAPES = MediaReceipt("image", "shapes.png", 266, 266, 640, 480, 912, 672, 280)
 VOICE = MediaReceipt("audio", "voice.wav", 18, 18, seconds=0.7)

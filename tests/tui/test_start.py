@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from gemma4_mlx.cli import ask
-from tui.cli import chat
+from tui.cli.chat import chat
 
 FIRST_FRAME = """
 import asyncio, sys
@@ -38,7 +38,7 @@ def test_the_first_frame_loads_nothing_heavy():
 
 
 def test_the_help_loads_no_textual():
-    code = "import sys, tui.cli; print(' '.join(sys.modules))"
+    code = "import sys, tui.cli.chat; print(' '.join(sys.modules))"
     assert {"textual", "rich", "numpy", "mlx"} & set(run(code).split()) == set()
 
 

@@ -9,7 +9,7 @@ from textual.app import App
 from textual.widget import Widget
 from textual.widgets import Markdown, Static
 
-from tui.markdown_pieces import parser
+from tui.text.markdown_pieces import parser
 from tui.widgets.streamed_markdown import MarkdownPiece, StreamedMarkdown
 
 DOCUMENT = """\

@@ -20,7 +20,7 @@ CHAT = """
 import os, sys
 from gemma4_mlx.engine import FakeEngine
 from tui.app import ChatApp
-from tui.cli import run
+from tui.cli.chat import run
 from tui.options import ChatOptions
 
 def action_break(app):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gemma4_mlx.engine import FakeEngine
 from gemma4_mlx.events import Finished, TextDelta
 from tests.tui.driver import Chat, chatting
-from tui.conversation import Conversation, Draft
+from tui.chat.conversation import Conversation, Draft
 from tui.widgets.transcript import MOST_MOUNTED, Transcript
 from tui.widgets.turn import Turn
 

@@ -22,7 +22,7 @@ from gemma4_mlx.processing.audio import prepare_audio
 from gemma4_mlx.processing.image import prepare_image
 from gemma4_mlx.processing.settings import AudioSettings, ImageSettings
 from tests.tui.driver import ANSWER, FINISHED, chatting, clip, picture
-from tui.attachment import Attachment
+from tui.attachments.attachment import Attachment
 
 FAILED = Failed("ContextFullError", "the conversation is [too] long", "start anew with /new", 6)
 REAL = replace(DEMO_READY, name="google/gemma-4-E2B-it", is_demo=False)

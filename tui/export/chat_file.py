@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from gemma4_mlx.errors import StoreError
-from tui.attachment import Attachment
-from tui.conversation import Conversation
-from tui.entry import Entry
+from tui.attachments.attachment import Attachment
+from tui.chat.conversation import Conversation
+from tui.chat.entry import Entry
 from tui.export.media_files import MediaFiles
 from tui.store.plain_values import from_plain, to_plain
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gemma4_mlx.errors import StoreError, UsageError
-from tui.conversation import Conversation
+from tui.chat.conversation import Conversation
 from tui.export.chat_file import to_json
 from tui.export.html import to_html
 from tui.export.markdown import to_markdown

@@ -13,12 +13,12 @@ from urllib.parse import quote
 
 from markdown_it import MarkdownIt
 
-from tui.attachment import Attachment
-from tui.conversation import Conversation
-from tui.entry import Entry
+from tui.attachments.attachment import Attachment
+from tui.chat.conversation import Conversation
+from tui.chat.entry import Entry
 from tui.export.markdown import ENDS, facts
 from tui.export.media_files import MediaFiles
-from tui.printable import printable, printable_line
+from tui.text.printable import printable, printable_line
 
 EMBEDDED_BYTES = 5_000_000
 """A larger picture is a file beside the page."""

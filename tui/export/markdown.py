@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from tui.attachment import Attachment
-from tui.conversation import Conversation
-from tui.entry import Entry
+from tui.attachments.attachment import Attachment
+from tui.chat.conversation import Conversation
+from tui.chat.entry import Entry
 from tui.export.media_files import MediaFiles
-from tui.printable import printable, printable_line
+from tui.text.printable import printable, printable_line
 
 ENDS = {
     "stopped": "stopped",

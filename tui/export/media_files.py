@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from tui.attachment import Attachment
-from tui.entry import Entry
+from tui.attachments.attachment import Attachment
+from tui.chat.entry import Entry
 
 
 class MediaFiles:

@@ -9,18 +9,18 @@ from time import monotonic
 from gemma4_mlx.engine import EngineLike
 from gemma4_mlx.errors import EngineLostError, Gemma4Error, UsageError
 from gemma4_mlx.events import Event, ModelReady
-from tui.attachment import Attachment
-from tui.conversation import Conversation, Draft
-from tui.entry import ChatForm, Entry
-from tui.options import ChatOptions
+from tui.attachments.attachment import Attachment
+from tui.chat.conversation import Conversation, Draft
+from tui.chat.entry import ChatForm, Entry
+from tui.chat.turn_request import turn_request
 from tui.plain.console import Console
 from tui.plain.draft_files import DraftFiles, in_words
 from tui.plain.engine_link import EngineLink
 from tui.plain.keeper import Keeper
 from tui.plain.narrator import LABEL, Narrator
 from tui.plain.room import Room
+from tui.settings.options import ChatOptions
 from tui.settings.preferences import Preferences
-from tui.turn_request import turn_request
 
 YOU = "You: "
 

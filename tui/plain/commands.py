@@ -7,16 +7,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from gemma4_mlx.errors import UsageError
-from tui import figures, presets
-from tui.attachment import Attachment
+from tui import figures
+from tui.attachments.attachment import Attachment
+from tui.attachments.draft_arguments import named_files
+from tui.attachments.paths import Kind, resolve
+from tui.chat.conversation import Conversation, Draft
+from tui.chat.entry import Entry
+from tui.chat.reports import context_report, stats_report
 from tui.commands import COMMANDS, Command, find_command
-from tui.conversation import Conversation, Draft
-from tui.draft_arguments import named_files
-from tui.entry import Entry
 from tui.export import export_chat, import_chat
-from tui.paths import Kind, resolve
 from tui.plain.console import sentence
-from tui.reports import context_report, stats_report
+from tui.settings import presets
 from tui.settings.preset import CHOICES
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from tui.printable import printable
+from tui.text.printable import printable
 
 _IN_WORDS = str.maketrans({"×": "x", "…": "...", "▣": "picture", "♪": "clip", "▤": "video"})
 

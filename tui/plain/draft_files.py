@@ -8,8 +8,8 @@ from gemma4_mlx.errors import AttachmentError
 from gemma4_mlx.events import ModelReady
 from gemma4_mlx.messages import ImageTokens
 from tui import figures
-from tui.attachment import Attachment
-from tui.draft_arguments import named_budget, named_place, refusal
+from tui.attachments.attachment import Attachment
+from tui.attachments.draft_arguments import named_budget, named_place, refusal
 
 
 class DraftFiles:

@@ -12,7 +12,7 @@ from tui import figures
 from tui.introduction import introduce
 from tui.plain.console import Console, sentence
 from tui.plain.pace import Pace
-from tui.printable import printable_line
+from tui.text.printable import printable_line
 
 LOSS_TOLD_WITHIN_S = 1.0
 """A turn fails before the engine is said to be lost; so much later at most, in seconds."""

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from tui.conversation import Conversation
-from tui.kept_chats import KeptChats
+from tui.chat.conversation import Conversation
 from tui.plain.pace import Pace
 from tui.store import SessionRow
+from tui.store.kept_chats import KeptChats
 
 EVERY_S = 1.0
 

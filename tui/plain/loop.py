@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from gemma4_mlx.errors import Gemma4Error
-from tui.attachment import Attachment
+from gemma4_mlx.folders import state_folder
+from tui.attachments.attachment import Attachment
+from tui.attachments.paths import media_paths
+from tui.chat.conversation import Draft
 from tui.commands import parse_command
-from tui.conversation import Draft
-from tui.folders import state_folder
-from tui.paths import media_paths
 from tui.plain.chat import YOU, PlainChat
 from tui.plain.commands import PlainCommands
-from tui.printable import printable_line
 from tui.store.prompt_history import PromptHistory
+from tui.text.printable import printable_line
 
 MORE = "more: "
 

@@ -14,8 +14,9 @@ from gemma4_mlx.events import (
     ThoughtDelta,
     ToolCall,
 )
-from tui import answer_figures, figures
-from tui.entry import Entry
+from tui import figures
+from tui.chat import answer_figures
+from tui.chat.entry import Entry
 from tui.plain.console import Console, sentence
 from tui.plain.pace import Pace
 

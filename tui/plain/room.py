@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from gemma4_mlx.events import Finished, TextDelta
 from tui import figures
-from tui.context import ContextUse, oldest_turns, smaller_pictures, used_tokens
-from tui.conversation import Draft
-from tui.draft_tokens import DraftTokens
+from tui.attachments.draft_tokens import DraftTokens
+from tui.chat.context import ContextUse, oldest_turns, smaller_pictures, used_tokens
+from tui.chat.conversation import Draft
+from tui.chat.summary import ASK_FOR_SUMMARY, continued
 from tui.plain.console import sentence
 from tui.plain.stage import Stage
-from tui.summary import ASK_FOR_SUMMARY, continued
 
 Way = tuple[str, Callable[[Draft], Draft | None]]
 """What it does, in words; and doing it, which gives the draft as it is then."""

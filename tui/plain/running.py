@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from gemma4_mlx.engine import EngineLike
-from tui.options import ChatOptions
 from tui.plain.chat import PlainChat
 from tui.plain.console import Console
 from tui.plain.loop import Loop
+from tui.settings.options import ChatOptions
 from tui.settings.preferences import Preferences
 
 EXIT_SIGNAL = 128

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from gemma4_mlx.events import Event, ModelReady
-from tui.conversation import Conversation
-from tui.entry import ChatForm
+from tui.chat.conversation import Conversation
+from tui.chat.entry import ChatForm
 from tui.plain.console import Console
 
 

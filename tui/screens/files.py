@@ -17,10 +17,10 @@ from textual.widgets import Static
 from gemma4_mlx.errors import Gemma4Error
 from gemma4_mlx.messages import ImageTokens
 from tui import figures
-from tui.attachment import Attachment
-from tui.media.folder_list import FolderEntry, list_folder
-from tui.paths import media_kind
-from tui.printable import printable_line
+from tui.attachments.attachment import Attachment
+from tui.attachments.folder_list import FolderEntry, list_folder
+from tui.attachments.paths import media_kind
+from tui.text.printable import printable_line
 from tui.theme import QUIET
 from tui.widgets.file_list import FileList
 from tui.widgets.preview import Preview

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.printable import printable_line
+from tui.text.printable import printable_line
 from tui.theme import QUIET
 
 

@@ -16,9 +16,9 @@ from textual.widgets import Input, OptionList, Static
 from gemma4_mlx.config import DEMO_MODEL
 from gemma4_mlx.errors import Gemma4Error
 from tui import figures
-from tui.downloads import Download, Downloads
-from tui.model_commands import ModelCommands
-from tui.model_list import Listing, Model
+from tui.models.downloads import Download, Downloads
+from tui.models.model_commands import ModelCommands
+from tui.models.model_list import Listing, Model
 from tui.screens.model_card import ModelCard
 from tui.screens.question import Question
 from tui.widgets.model_detail import ModelDetail

@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from gemma4_mlx.messages import ImageTokens
 from tui import figures
-from tui.attachment import Attachment
+from tui.attachments.attachment import Attachment
 from tui.theme import QUIET
 from tui.widgets.budget_selector import BudgetSelector
 from tui.widgets.preview import Preview

@@ -8,7 +8,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.printable import printable
+from tui.text.printable import printable
 
 
 class Question(ModalScreen[bool]):

@@ -18,11 +18,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
 from gemma4_mlx.errors import Gemma4Error
-from tui.conversation import Conversation
+from tui.chat.conversation import Conversation
 from tui.export import export_chat
-from tui.printable import printable_line
 from tui.screens.question import Question
 from tui.store.session_row import SessionRow
+from tui.text.printable import printable_line
 from tui.widgets.session_list import SessionList
 
 MOST = 200

@@ -14,8 +14,8 @@ from textual.widgets import Input, OptionList, Static
 
 from gemma4_mlx.errors import UsageError
 from tui import editor
-from tui.printable import printable
-from tui.setting_items import PRESETS, Desk, Item, items
+from tui.settings.setting_items import PRESETS, Desk, Item, items
+from tui.text.printable import printable
 from tui.widgets.settings_list import SettingsList
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gemma4_mlx.errors import UsageError
-from tui.folders import config_folder
+from gemma4_mlx.folders import config_folder
 from tui.settings.kinds import Value
 from tui.settings.schema import SETTINGS, Setting
 from tui.settings.values import Settings, check

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gemma4_mlx.errors import StoreError
-from tui.conversation import Conversation
+from tui.chat.conversation import Conversation
 from tui.store.session_row import SessionRow
 from tui.store.store import Store
 
@@ -42,7 +42,7 @@ class AsyncStore:
     written is tried again with what follows.
 
     Args:
-        folder: such as `tui.folders.data_folder()`.
+        folder: such as `gemma4_mlx.folders.data_folder()`.
         every_s: how long changes may wait, in seconds.
         open_store: opens the chats of the folder.
         on_trouble: is told of new trouble, and with nothing when it is over.

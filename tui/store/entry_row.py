@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from gemma4_mlx.events import MediaReceipt
-from tui.attachment import Attachment
-from tui.entry import Entry
+from tui.attachments.attachment import Attachment
+from tui.chat.entry import Entry
 from tui.store.media_folder import Kept, MediaFolder
 from tui.store.plain_values import from_plain, to_plain
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tui import figures
-from tui.attachment import Attachment
+from tui.attachments.attachment import Attachment
 
 MAX_COPIED_BYTES = 50_000_000
 

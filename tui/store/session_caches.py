@@ -10,7 +10,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
-from tui.folders import state_folder
+from gemma4_mlx.folders import state_folder
 
 MOST_BYTES = 4_000_000_000
 

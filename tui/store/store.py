@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gemma4_mlx.errors import StoreError, UsageError
-from tui.attachment import Attachment
-from tui.conversation import Changes, Conversation
+from tui.attachments.attachment import Attachment
+from tui.chat.conversation import Changes, Conversation
 from tui.store import search_index
 from tui.store.database import Database, open_database, reason
 from tui.store.entry_row import read_entries, storable, write_entry
@@ -90,7 +90,7 @@ class Store:
         Answers that were being written when their program ended are from now on stopped ones.
 
         Args:
-            folder: such as `tui.folders.data_folder()`.
+            folder: such as `gemma4_mlx.folders.data_folder()`.
             keep_media: whether copies are kept of what was attached.
             caches: where the engine keeps what it has read of each chat, to be tidied up.
             clock: tells the time, in seconds since 1970.

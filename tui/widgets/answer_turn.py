@@ -16,8 +16,9 @@ from gemma4_mlx.events import (
     ThoughtDelta,
     ToolCall,
 )
-from tui import answer_figures, figures
-from tui.entry import Entry
+from tui import figures
+from tui.chat import answer_figures
+from tui.chat.entry import Entry
 from tui.widgets.streamed_markdown import StreamedMarkdown
 from tui.widgets.thoughts import Thoughts
 from tui.widgets.tool_call import ToolCallLine

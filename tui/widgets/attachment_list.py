@@ -10,9 +10,9 @@ from textual.message import Message
 from gemma4_mlx.events import ModelReady
 from gemma4_mlx.messages import ImageTokens
 from tui import figures
-from tui.attachment import Attachment
-from tui.draft_arguments import named_budget, named_files, named_place, refusal
-from tui.paths import Kind
+from tui.attachments.attachment import Attachment
+from tui.attachments.draft_arguments import named_budget, named_files, named_place, refusal
+from tui.attachments.paths import Kind
 from tui.widgets.attachment_row import AttachmentRow
 
 

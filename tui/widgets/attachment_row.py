@@ -14,8 +14,8 @@ from textual.widgets import Static
 from gemma4_mlx.errors import AttachmentError, Gemma4Error
 from gemma4_mlx.messages import ImageTokens
 from tui import figures
-from tui.attachment import Attachment
-from tui.media.player import Playing
+from tui.attachments.attachment import Attachment
+from tui.attachments.player import Playing
 from tui.theme import QUIET
 from tui.widgets.budget_selector import BudgetSelector
 

@@ -13,15 +13,15 @@ from textual.reactive import reactive
 from textual.widgets import TextArea
 
 from gemma4_mlx.errors import AttachmentError
+from gemma4_mlx.folders import state_folder
 from gemma4_mlx.messages import ImageTokens
 from tui import figures
-from tui.attachment import Attachment
-from tui.conversation import Draft
-from tui.draft_tokens import DraftTokens
-from tui.folders import state_folder
-from tui.media.clipboard import Clipboard, Copied
-from tui.media.microphone import Microphone, SystemMicrophone
-from tui.media.player import Player
+from tui.attachments.attachment import Attachment
+from tui.attachments.clipboard import Clipboard, Copied
+from tui.attachments.draft_tokens import DraftTokens
+from tui.attachments.microphone import Microphone, SystemMicrophone
+from tui.attachments.player import Player
+from tui.chat.conversation import Draft
 from tui.store.prompt_history import PromptHistory
 from tui.widgets import recorder
 from tui.widgets.attachment_list import AttachmentList

@@ -11,8 +11,8 @@ from textual.message import Message
 from textual.widget import Widget
 
 from tui import figures
-from tui.media.folder_list import FolderEntry
-from tui.paths import media_kind
+from tui.attachments.folder_list import FolderEntry
+from tui.attachments.paths import media_kind
 from tui.theme import QUIET
 
 _SIZE_WIDTH = 8

@@ -6,9 +6,9 @@ from textual.content import Content
 from textual.widgets import Static
 
 from tui import figures
-from tui.downloads import Download
-from tui.model_list import Model
-from tui.printable import printable, printable_line
+from tui.models.downloads import Download
+from tui.models.model_list import Model
+from tui.text.printable import printable, printable_line
 from tui.theme import QUIET
 
 _BAR_CELLS = 24

@@ -11,9 +11,9 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option, OptionDoesNotExist
 
 from tui import figures
-from tui.downloads import Download
-from tui.model_list import Model
-from tui.printable import printable_line
+from tui.models.downloads import Download
+from tui.models.model_list import Model
+from tui.text.printable import printable_line
 from tui.theme import QUIET
 
 _FIT_STYLES = {"tight": "$warning", "too big": "$error"}

@@ -6,7 +6,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from tui.printable import printable
+from tui.text.printable import printable
 
 
 class Notice(Vertical):

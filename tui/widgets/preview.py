@@ -12,8 +12,8 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from gemma4_mlx.errors import Gemma4Error
-from tui.media.half_blocks import HalfBlocks, open_thumbnail
-from tui.printable import printable_line
+from tui.attachments.half_blocks import HalfBlocks, open_thumbnail
+from tui.text.printable import printable_line
 
 if TYPE_CHECKING:  # Pillow is imported when a picture is, not before
     from PIL.Image import Image

@@ -10,10 +10,10 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import TextArea
 
-from tui.folded_text import FoldedText
-from tui.paths import media_paths
-from tui.printable import printable
+from tui.attachments.paths import media_paths
 from tui.store.prompt_history import PromptHistory
+from tui.text.folded_text import FoldedText
+from tui.text.printable import printable
 
 LONGEST_PASTE = 1_000_000
 """In characters: no model of this family could read more at once."""

@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import TextArea
 
-from tui.completion import (
+from tui.attachments.completion import (
     Suggestion,
     file_query,
     ghost_arguments,

@@ -12,8 +12,8 @@ from textual.widgets import Static
 
 from gemma4_mlx.errors import AttachmentError
 from tui import figures
-from tui.media.microphone import Microphone, permission_hint
-from tui.media.recording import PART_S, Recording
+from tui.attachments.microphone import Microphone, permission_hint
+from tui.attachments.recording import PART_S, Recording
 from tui.theme import QUIET
 
 KEYS = "enter attach · space pause · esc throw away"

@@ -9,8 +9,8 @@ from textual.widgets import Static
 
 from gemma4_mlx.events import MediaReceipt
 from tui import figures
-from tui.attachment import Attachment
-from tui.printable import printable_line
+from tui.attachments.attachment import Attachment
+from tui.text.printable import printable_line
 from tui.theme import QUIET
 
 

@@ -12,8 +12,8 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from tui.printable import printable_line
 from tui.store.session_row import SessionRow, Snippet
+from tui.text.printable import printable_line
 from tui.theme import QUIET
 
 WIDE = 70

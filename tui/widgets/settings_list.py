@@ -8,8 +8,8 @@ from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from tui.printable import printable_line
-from tui.setting_items import Item
+from tui.settings.setting_items import Item
+from tui.text.printable import printable_line
 from tui.theme import QUIET
 
 NAME_WIDTH = 20

@@ -11,9 +11,9 @@ from textual.containers import Vertical
 from textual.timer import Timer
 from textual.widgets import Markdown, Static
 
-from tui.gatherer import Gatherer
-from tui.markdown_pieces import Growth, MarkdownPieces, parser
-from tui.printable import printable
+from tui.text.gatherer import Gatherer
+from tui.text.markdown_pieces import Growth, MarkdownPieces, parser
+from tui.text.printable import printable
 from tui.widgets.code_block import CodeBlock
 
 SOON_S = 0.01

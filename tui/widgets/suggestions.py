@@ -10,7 +10,7 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.widget import Widget
 
-from tui.completion import Suggestion
+from tui.attachments.completion import Suggestion
 from tui.theme import QUIET
 
 MOST_LINES = 8

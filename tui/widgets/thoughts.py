@@ -9,9 +9,9 @@ from textual.reactive import reactive
 from textual.timer import Timer
 from textual.widgets import Static
 
-from tui import answer_figures
-from tui.entry import Entry
-from tui.printable import printable
+from tui.chat import answer_figures
+from tui.chat.entry import Entry
+from tui.text.printable import printable
 
 PAUSE_S = 0.15
 

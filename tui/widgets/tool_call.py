@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from gemma4_mlx.events import ToolCall
-from tui.printable import printable, printable_line
+from tui.text.printable import printable, printable_line
 from tui.theme import QUIET
 
 LONGEST_LINE = 60

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from tui.entry import Entry
+from tui.chat.entry import Entry
 from tui.theme import QUIET
 
 Wish = Literal["copy", "edit", "retry", "older", "newer", "open", "leave"]

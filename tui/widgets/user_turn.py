@@ -6,8 +6,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widgets import Static
 
-from tui.entry import Entry
-from tui.printable import printable
+from tui.chat.entry import Entry
+from tui.text.printable import printable
 from tui.widgets.sent_attachment import SentAttachment
 from tui.widgets.turn import Turn
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from gemma4_mlx.errors import StoreError, UsageError
 from gemma4_mlx.events import Failed, Finished, TextDelta, ThoughtDelta
 from tests.tui.store.chats import picture, rich_chat, say
-from tui.attachment import Attachment
-from tui.conversation import Conversation, Draft
+from tui.attachments.attachment import Attachment
+from tui.chat.conversation import Conversation, Draft
 from tui.export import export_chat, html, import_chat, render_chat
 
 HOSTILE = "<script>alert('x')</script> ![t](http://tracker/x.png) [l](javascript:alert(1)) \x1b[2J"

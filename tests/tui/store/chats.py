@@ -13,8 +13,8 @@ from gemma4_mlx.events import (
     ToolCall,
     Usage,
 )
-from tui.attachment import Attachment
-from tui.conversation import Conversation, Draft
+from tui.attachments.attachment import Attachment
+from tui.chat.conversation import Conversation, Draft
 
 FINISHED = Finished("stop", Usage(281, 12, 9), Timings(0.0, 0.24, 800.0, 118.0), 7)
 

@@ -11,7 +11,7 @@ import pytest
 from gemma4_mlx.errors import StoreError, UsageError
 from gemma4_mlx.events import Finished, MediaReceipt, TextDelta
 from tests.tui.store.chats import picture, rich_chat, say
-from tui.conversation import Conversation, Draft
+from tui.chat.conversation import Conversation, Draft
 from tui.store import AsyncStore, Store
 from tui.store.async_store import GONE
 

@@ -9,7 +9,7 @@ import stat
 import pytest
 
 from tests.tui.store.chats import picture, rich_chat, say
-from tui.conversation import Conversation
+from tui.chat.conversation import Conversation
 from tui.store import Store, database
 from tui.store.migrations import STEPS
 

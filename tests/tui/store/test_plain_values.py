@@ -9,7 +9,7 @@ import pytest
 
 from gemma4_mlx.errors import StoreError
 from tests.tui.store.chats import picture, rich_chat
-from tui.entry import Entry
+from tui.chat.entry import Entry
 from tui.store.plain_values import from_plain, to_plain
 
 

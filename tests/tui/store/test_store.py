@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gemma4_mlx.errors import StoreError, UsageError
 from gemma4_mlx.events import TextDelta
 from tests.tui.store.chats import picture, rich_chat, say
-from tui.conversation import Conversation, Draft
+from tui.chat.conversation import Conversation, Draft
 from tui.store import Store, media_folder, search_index
 from tui.store.session_row import Snippet
 

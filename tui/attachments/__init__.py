@@ -1,0 +1,1 @@
+"""Pictures, clips and videos on their way into a question."""

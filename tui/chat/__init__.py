@@ -1,0 +1,1 @@
+"""A conversation as the chat knows it: plain values, no screen."""

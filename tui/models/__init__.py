@@ -1,0 +1,1 @@
+"""Models to choose from, and their downloads."""

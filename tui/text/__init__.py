@@ -1,0 +1,1 @@
+"""Text as the terminal may show it, and Markdown in pieces."""
