@@ -48,7 +48,9 @@ _MODEL_AND_MEDIA = [
 
 _TURN = [
     click.option("--system", default="", metavar="TEXT", help="System prompt."),
-    click.option("--think", "thinking", is_flag=True, help="Let the model think first."),
+    click.option(
+        "--think/--no-think", "thinking", default=False, help="Let the model think first."
+    ),
     click.option(
         "--max-tokens",
         type=click.IntRange(min=1),

@@ -120,7 +120,7 @@ def test_restart_begins_again_with_another_model(play, tmp_path):
     assert face.until(ModelReady) == LOADED
     assert face.ask() == [DONE]
     said = [json.loads(line) for line in (tmp_path / "said.jsonl").read_text().splitlines()]
-    started = [step["line"]["model"] for step in said if step["line"].get("do") == "start"]
+    started = [step["line"]["model"] for step in said if step.get("line", {}).get("do") == "start"]
     assert started == ["toy", "other"]
 
 

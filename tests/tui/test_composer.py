@@ -399,6 +399,7 @@ async def test_escape_throws_away_and_asks_first_if_much_would_be_lost(here):
         for seconds, escapes in ((2, 1), (4, 2)):
             await chat.press("ctrl+r")
             microphone.hear(seconds)
+            chat.composer.recorder.take_in()
             for press in range(escapes):
                 assert microphone.is_open
                 await chat.press("escape")

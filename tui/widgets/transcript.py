@@ -46,6 +46,7 @@ class Transcript(VerticalScroll, can_focus=False):
         self.rows: list[Row] = []
         self._first = self._last = 0  # what is mounted: rows[first:last]
         self._moving = asyncio.Lock()
+        self._is_settling = False
         # As high as the window at least: an anchored column sinks to the bottom otherwise.
         self._column = Vertical(id="column")
         self._earlier = Static(id="earlier", markup=False)
@@ -191,6 +192,8 @@ class Transcript(VerticalScroll, can_focus=False):
         if self.is_at_end:
             self._pill.display = False
             return
+        if self._is_settling:  # where it stands is about to be put right
+            return
         if new_value < old_value and new_value <= NEAR and self._first:
             self.call_next(self.earlier)
         near_end = new_value >= self.max_scroll_y - NEAR
@@ -254,8 +257,16 @@ class Transcript(VerticalScroll, can_focus=False):
         return widget.virtual_region.y if widget is not None else 0
 
     def _keep_in_place(self, mark: Widget | None, was_at: int) -> None:
-        """Scroll by as much as `mark` will have moved."""
+        """Scroll by as much as `mark` will have moved.
+
+        That is known after a refresh. Until then it seems to stand near the end that has just
+        been added to, and would be added to again.
+        """
+
+        def settle() -> None:
+            self.scroll_relative(y=self._top_of(mark) - was_at, animate=False)
+            self._is_settling = False
+
         if not self._anchored or self._anchor_released:
-            self.call_after_refresh(
-                lambda: self.scroll_relative(y=self._top_of(mark) - was_at, animate=False)
-            )
+            self._is_settling = True
+            self.call_after_refresh(settle)
