@@ -120,7 +120,7 @@ SCENES: dict[str, Scene] = {
 }
 """In the order in which they are played; each goes on where the one before ended."""
 LONG = ("models", "settings")
-FOR_THE_README = ["chat", "budget", "sessions", "models"]
+FOR_THE_README = ["chat", "budget"]
 
 
 async def play(folder: Path, names: list[str]) -> None:
