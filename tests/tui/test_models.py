@@ -20,7 +20,6 @@ from tests.tui.shelf import (
     row,
     shelf,
 )
-from tui.models.model_list import needs_first_run
 
 
 async def test_a_first_run_begins_with_the_one_that_fits_best():
@@ -236,25 +235,6 @@ async def test_every_essential_thing_is_there_on_a_small_screen():
         await list_.settle()
         assert list_.table.chosen.name == E4B
         assert "text image audio   6.8 GB" in list_.line("★ E4B")
-
-
-@pytest.mark.parametrize(
-    ("given", "setting", "there", "first"),
-    [
-        (None, None, (), True),
-        (None, None, ((),), False),
-        (None, None, (("model.safetensors",),), True),
-        ("pocket", None, (), False),
-        (None, "a/b", (), False),
-    ],
-)
-def test_the_first_run_is_one_without_any_model(monkeypatch, given, setting, there, first):
-    class Cached:
-        def __init__(self, missing):
-            self.missing = missing
-
-    monkeypatch.setattr("gemma4_mlx.hub.cached_models", lambda: [Cached(each) for each in there])
-    assert needs_first_run(given, setting) is first
 
 
 async def test_the_chat_s_title_says_how_far_a_download_is(monkeypatch: pytest.MonkeyPatch):

@@ -67,6 +67,11 @@ class Changes:
     removed: tuple[str, ...] = ()
     is_new: bool = False
 
+    @property
+    def is_said(self) -> bool:
+        """Whether something was said or taken back; a title, a head or a model is not."""
+        return bool(self.entries or self.removed)
+
 
 class Conversation:
     """A chat.

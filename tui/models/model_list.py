@@ -136,20 +136,6 @@ class Listing:
         return next(iter([*best, *real, *recommended]), used)
 
 
-def needs_first_run(model: str | None, setting: str | None = None) -> bool:
-    """Whether to begin with the list of models: none was named, and none is there but the demo.
-
-    Args:
-        model: as named on the command line or in the environment.
-        setting: as named in the settings.
-    """
-    if model or setting:
-        return False
-    from gemma4_mlx.hub import cached_models
-
-    return all(model.missing for model in cached_models())
-
-
 def _title(row: Mapping[str, Any]) -> str:
     if row["variant"] in _VARIANTS:
         return f"{row['variant']} {row['packing']}"

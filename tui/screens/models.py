@@ -35,7 +35,7 @@ class ModelsScreen(Screen[str | None]):
         commands: that list, fetch, describe and delete.
         downloads: of the whole chat; they go on when this screen is left.
         current: the model that the chat uses; empty for none.
-        is_first_run: whether there is no model yet but the one that comes along.
+        is_first_run: whether nobody has ever chosen a model.
     """
 
     CSS_PATH = "models.tcss"

@@ -262,19 +262,19 @@ class Store:
 
     def _write_session(self, changes: Changes) -> bool:
         """Whether the chat is there to be written."""
-        head = (changes.head, self._clock())
+        now = self._clock()
         texts = [storable(text) for text in (changes.title, changes.system, changes.model)]
         if changes.is_new:
             self._connection.execute(
                 "INSERT INTO session (id, title, system, model, created, head, updated) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (changes.session, *texts, changes.created, *head),
+                (changes.session, *texts, changes.created, changes.head, now),
             )
             return True
         done = self._connection.execute(
             "UPDATE session SET title = coalesce(?, title), system = ?, model = ?, head = ?, "
-            "updated = ? WHERE id = ?",
-            (*texts, *head, changes.session),
+            "updated = CASE WHEN ? THEN ? ELSE updated END WHERE id = ?",
+            (*texts, changes.head, changes.is_said, now, changes.session),
         )
         self._connection.executemany(
             "DELETE FROM entry WHERE session = ? AND id = ?",

@@ -17,7 +17,7 @@ BEGIN = """
 import asyncio, sys
 from pathlib import Path
 from gemma4_mlx.events import Finished, TextDelta
-from tui.conversation import Conversation, Draft
+from tui.chat.conversation import Conversation, Draft
 from tui.store import AsyncStore
 
 folder, name = Path(sys.argv[1]), sys.argv[2]

@@ -54,6 +54,25 @@ def test_a_chat_goes_on_where_it_was(store):
     assert len(again.entries) == 7
 
 
+def test_only_what_is_said_brings_a_chat_to_the_top(tmp_path):
+    now = iter(range(1, 100))
+    store = Store.open(tmp_path, clock=lambda: float(next(now)))
+    old, new = keep(store, rich_chat()), keep(store, rich_chat())
+    order = [new.id, old.id]
+    opened = keep(store, store.load(old.id))  # and left again
+    assert [row.id for row in store.sessions()] == order
+    opened.switch(opened.siblings(opened.branch()[1])[0])
+    opened.system, opened.model, opened.title = "Be loud.", "another", "Another"
+    keep(store, opened)
+    store.rename(old.id, "Yet another")
+    assert [row.id for row in store.sessions()] == order
+    assert store.load(old.id).head == opened.head
+    say(opened, "And now?", "Now.")
+    keep(store, opened)
+    assert [row.id for row in store.sessions()] == order[::-1]
+    store.close()
+
+
 @given(st.text(st.characters(codec=None), max_size=30), st.text(max_size=30))
 @settings(max_examples=40)
 def test_any_text_can_be_kept(tmp_path_factory, question, answer):
