@@ -31,15 +31,9 @@ def window(tmp_path) -> Iterator[Window]:
 
 
 def ask(window: Window, question: str, answer: str = "") -> None:
-    """Ask, and wait for the answer; Enter is pressed again while a file is still being read."""
-
-    def is_answered() -> bool:
-        if "still being read" in window.text:
-            window.type("\r")
-        return answer in window.text
-
+    """Ask, and wait for the answer."""
     window.type(f"{question}\r")
-    window.wait_until(is_answered, answer)
+    window.wait_until(lambda: answer in window.text, answer)
 
 
 def answers(home: Path) -> list[tuple[str, str]]:

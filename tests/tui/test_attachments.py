@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ import soundfile
 from gemma4_mlx.engine import DEMO_READY, FakeEngine
 from gemma4_mlx.events import LoadProgress
 from tests.tui.driver import chatting, clip, picture
+from tui.attachments.attachment import Attachment
 
 
 async def test_a_pasted_path_is_attached(tmp_path):
@@ -136,3 +138,75 @@ async def test_the_row_of_a_narrow_window_keeps_budget_and_cost(tmp_path):
         await chat.enter(f"/image {picture(tmp_path)}")
         row = next(line for line in chat.lines if "shapes.png" in line)
         assert "[280]" in row and "266 tok" in row and "✕" in row
+
+
+# --- A question that waits until its files are read ---
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """Files are decoded when this is set, not before."""
+    gate, check = threading.Event(), Attachment.check
+
+    def wait(attachment):
+        gate.wait(10)
+        return check(attachment)
+
+    monkeypatch.setattr(Attachment, "check", wait)
+    yield gate
+    gate.set()
+
+
+async def send_at_once(chat, path, text="what is it?") -> None:
+    """Attach and press Enter; the file is not read meanwhile."""
+    chat.app.chat.composer.attach([path])
+    chat.prompt.put(text)
+    await chat.pilot.pause()
+    await chat.pilot.press("enter")
+    await chat.pilot.pause()
+
+
+async def test_a_question_waits_until_its_files_are_read(tmp_path, slow):
+    async with chatting() as chat:
+        await send_at_once(chat, picture(tmp_path))
+        assert chat.engine.requests == []
+        assert "esc cancels · sends when shapes.png is read" in chat.lines[-1]
+        slow.set()
+        await chat.settle()
+        assert len(chat.engine.requests) == 1
+        assert chat.rows == []
+        assert "sends when" not in chat.text
+
+
+@pytest.mark.parametrize("how", ["escape", "x", "drop"])
+async def test_a_question_that_waits_can_be_held_back(tmp_path, slow, how):
+    async with chatting() as chat:
+        await send_at_once(chat, picture(tmp_path))
+        if how == "drop":
+            chat.app.chat.composer.attached.drop("")
+        else:
+            await chat.pilot.press(how)
+        await chat.pilot.pause()
+        assert "not sent" in chat.lines[-1]
+        slow.set()
+        await chat.settle()
+        assert chat.engine.requests == []
+        assert chat.prompt.text.startswith("what is it?")
+
+
+async def test_a_question_that_waits_for_a_broken_file_is_kept(tmp_path, slow):
+    async with chatting() as chat:
+        await send_at_once(chat, broken_jpeg(tmp_path))
+        slow.set()
+        await chat.settle()
+        assert chat.engine.requests == []
+        assert "broken.jpg cannot be sent" in " ".join(chat.lines[-4:])
+        assert chat.prompt.text == "what is it?"
+
+
+async def test_a_command_waits_for_no_file(tmp_path, slow):
+    async with chatting() as chat:
+        await send_at_once(chat, picture(tmp_path), "/budget 70")
+        assert chat.rows[0].holds.image_tokens == 70
+        assert chat.prompt.text == ""
+        slow.set()

@@ -590,8 +590,8 @@ def test_chats_are_kept_found_and_gone_on_with(tmp_path):
     assert asked == [said("What is the total?"), "€47.80", said("And the tip?")]
     assert "Which trees are these?: 1 question." in chat.lines
 
-    last = talk(continue_last=True)
-    assert "You: Which trees are these?\nGemma: Oaks.\n" in last.text
+    last = talk(continue_last=True)  # where something was said last, not what was looked at
+    assert "You: And the tip?\nGemma: A red star and a blue circle.\n" in last.text
 
 
 def test_a_chat_is_saved_and_read_again(tmp_path):

@@ -51,11 +51,9 @@ def test_options_mean_the_same_as_those_of_ask():
         if name not in theirs:
             continue
         other = theirs[name]
-        assert (option.opts, option.default, option.multiple) == (
-            other.opts,
-            other.default,
-            other.multiple,
-        )
+        assert (option.opts, option.multiple) == (other.opts, other.multiple)
+        # The chat's settings have a say where the command line is silent.
+        assert name == "thinking" or option.default == other.default
         assert option.type.to_info_dict() == other.type.to_info_dict()
 
 

@@ -21,7 +21,7 @@ import os, sys
 from gemma4_mlx.engine import FakeEngine
 from tui.app import ChatApp
 from tui.cli.chat import run
-from tui.options import ChatOptions
+from tui.settings.options import ChatOptions
 
 def action_break(app):
     if os.environ["BREAK"] == "error":
