@@ -297,3 +297,13 @@ async def test_a_finished_answer_without_text_says_so():
     async with chatting(FakeEngine([[Finished("stop")]])) as chat:
         await chat.enter("one")
         assert "empty answer" in chat.text
+
+
+async def test_the_line_of_hints_names_the_keys_that_were_chosen():
+    async with chatting() as chat:
+        assert "enter send · ctrl+j line · @ file · ctrl+r record" in chat.lines[-1]
+        await chat.press("f2")
+        for binding_id, key in (("chat.record", "f8"), ("prompt.send", "f5")):
+            chat.app.choose_keys(binding_id, key)
+        await chat.press("escape")
+        assert "f5 send · ctrl+j line · @ file · f8 record" in chat.lines[-1]

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from gemma4_mlx.errors import Gemma4Error
-from gemma4_mlx.folders import state_folder
 from tui.attachments.attachment import Attachment
 from tui.attachments.paths import media_paths
 from tui.chat.conversation import Draft
 from tui.commands import parse_command
 from tui.plain.chat import YOU, PlainChat
 from tui.plain.commands import PlainCommands
-from tui.store.prompt_history import PromptHistory
+from tui.store.prompt_history import PromptHistory, prompts_path
 from tui.text.printable import printable_line
 
 MORE = "more: "
@@ -29,7 +28,7 @@ class Loop:
         self._chat = chat
         self._console = chat.console
         self._commands = PlainCommands(chat)
-        self._history = PromptHistory(state_folder() / "prompts.jsonl")
+        self._history = PromptHistory(prompts_path(is_kept=chat.options.keep_chats))
         self._was_interrupted = False
 
     def run(self) -> int:

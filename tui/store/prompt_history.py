@@ -10,6 +10,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from gemma4_mlx.folders import state_folder
+
 MOST = 500
 """How many are kept."""
 
@@ -23,7 +25,7 @@ class PromptHistory:
     Whatever is wrong with the file, leafing works with what can be read and what is added.
 
     Args:
-        path: such as `state_folder() / "prompts.jsonl"`; None keeps nothing on disk.
+        path: such as `prompts_path()`; None keeps nothing on disk.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -68,6 +70,11 @@ class PromptHistory:
         wanted = words.lower().split()
         newest_first = dict.fromkeys(reversed(self._texts))
         return [text for text in newest_first if all(word in text.lower() for word in wanted)]
+
+
+def prompts_path(*, is_kept: bool = True) -> Path | None:
+    """Where the texts of all chats are; None if nothing is to be kept."""
+    return state_folder() / "prompts.jsonl" if is_kept else None
 
 
 def _read(path: Path) -> list[str]:

@@ -57,11 +57,14 @@ class AttachmentList(VerticalScroll, can_focus=False):
             return ""
         return f"attached: {figures.tokens(self.tokens)}{'' if self.is_known else ' and more'}"
 
+    @property
+    def unread(self) -> list[AttachmentRow]:
+        """Those that are still being read."""
+        return [row for row in self.rows if row.is_reading]
+
     def problem(self) -> str:
-        """Why it cannot be sent yet; nothing if it can."""
+        """Why it cannot be sent; nothing if it can, or will be when it is read."""
         for row in self.rows:
-            if row.is_reading:
-                return f"{row.holds.name} is still being read"
             if row.error is not None:
                 return f"{row.holds.name} cannot be sent: take it out with /drop, or ↑ and del"
         return ""

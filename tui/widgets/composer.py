@@ -22,26 +22,18 @@ from tui.attachments.draft_tokens import DraftTokens
 from tui.attachments.microphone import Microphone, SystemMicrophone
 from tui.attachments.player import Player
 from tui.chat.conversation import Draft
+from tui.commands import parse_command
 from tui.store.prompt_history import PromptHistory
-from tui.widgets import recorder
+from tui.widgets import composer_keys
 from tui.widgets.attachment_list import AttachmentList
 from tui.widgets.attachment_row import AttachmentRow
 from tui.widgets.hint_line import HintLine
+from tui.widgets.key_hints import Wanted, key_hints
 from tui.widgets.prompt import LONGEST_PASTE, Prompt
 from tui.widgets.prompt_box import PromptBox
 from tui.widgets.recorder import Recorder
 
 PLACEHOLDER = "Ask, drop a file, @ finds one, / lists commands"
-PROMPT_KEYS = "enter send · ctrl+j line · @ file · ctrl+r record · /help"
-PROMPT_KEYS_WITH_ROWS = "enter send · ↑ attachments · @ file · /help"
-ANSWERING_KEYS = "esc stop · page up, page down scroll"
-IMAGE_ROW_KEYS = "←→ budget · = all · space look · del · ↓ back"
-CLIP_ROW_KEYS = "space play · del remove · ↓ back"
-VIDEO_ROW_KEYS = "del remove · ↓ back"
-SUGGESTION_KEYS = "↑↓ choose · tab complete · enter take · esc close"
-
-ROW_KEYS = {"image": IMAGE_ROW_KEYS, "audio": CLIP_ROW_KEYS, "video": VIDEO_ROW_KEYS}
-
 SHORT_WINDOW = 22
 """Lines; below it the prompt grows less."""
 
@@ -63,7 +55,7 @@ class Composer(Vertical):
     meter: reactive[str] = reactive("")
 
     class Submitted(Message):
-        """Enter was pressed; what was written stays until `clear`.
+        """A question, all of it read, or a command; what was written stays until `clear`.
 
         Attributes:
             text: what is written; a slash that was pasted has a space before it.
@@ -102,6 +94,7 @@ class Composer(Vertical):
         self.player = Player()
         self._hints = HintLine()
         self._new_rows: list[AttachmentRow] = []
+        self._awaited: list[AttachmentRow] = []
 
     def compose(self) -> ComposeResult:
         """Rows, recorder, prompt, hints."""
@@ -118,7 +111,7 @@ class Composer(Vertical):
     def on_mount(self) -> None:
         """Typing works from the first frame on."""
         self.prompt.focus()
-        self.watch(self.prompt, "is_suggesting", self._show_keys)
+        self.watch(self.prompt, "is_suggesting", self.show_keys)
 
     def on_resize(self) -> None:
         """In a short window the conversation needs the lines."""
@@ -163,6 +156,20 @@ class Composer(Vertical):
         else:
             self.recorder.begin(self.microphone, state_folder() / "recordings")
 
+    def submit(self, text: str = "") -> None:
+        """Send what is written as soon as all that goes with it is read, if it can be.
+
+        Args:
+            text: as it was typed: a command needs nothing to be read.
+        """
+        is_question = parse_command(text) is None
+        if is_question and (problem := self.attached.problem()):
+            self.say(problem, error=True)
+        elif is_question and self.attached.unread:
+            self._await(self.attached.unread)
+        else:
+            self.post_message(self.Submitted(text))
+
     def say(self, message: str, *, error: bool = False) -> None:
         """Answer what was done, until the next thing is done; with nothing, say no more."""
         if message:
@@ -172,6 +179,38 @@ class Composer(Vertical):
 
     def _say_error(self, error: AttachmentError) -> None:
         self.say(f"{error.message}: {error.hint}" if error.hint else error.message, error=True)
+
+    # Waiting for files
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the draft will be sent by itself."""
+        return bool(self._awaited)
+
+    def wait_no_more(self) -> None:
+        """Leave the draft as it is."""
+        self._await([])
+        self.say("not sent")
+
+    def _await(self, rows: list[AttachmentRow]) -> None:
+        """Send when these are read; with none, wait no more."""
+        self._awaited = rows
+        self.show_keys()
+
+    def _look_at_awaited(self) -> None:
+        """One may be read now, or broken, or gone."""
+        if not self._awaited:
+            return
+        if problem := self.attached.problem():
+            self._await([])
+            self.say(problem, error=True)
+        elif not set(self._awaited) <= set(self.attached.rows):
+            self._await([])
+            self.say("not sent, as something was taken out")
+        else:
+            self._await(self.attached.unread)
+            if not self._awaited:
+                self.submit()
 
     # The prompt
 
@@ -183,7 +222,7 @@ class Composer(Vertical):
             self.recorder.focus()
             self.say("still recording: enter attaches it, esc throws it away")
         else:
-            self.post_message(self.Submitted(message.text))
+            self.submit(message.text)
         # When the screen has dealt with it, which gets it first.
         screen = self.screen
         self.call_later(lambda: screen.call_later(self.prompt.go_on))
@@ -224,9 +263,12 @@ class Composer(Vertical):
             self._tell_change()
 
     def on_text_area_changed(self, message: TextArea.Changed) -> None:
-        """What was said has been read."""
+        """What was said has been read; what waited is not what was meant to be sent."""
         message.stop()
         self._hints.hush()
+        if self._awaited:
+            self._await([])
+            self.say("not sent, as it was changed")
         self.post_message(self.Changed())
 
     def on_prompt_box_file_chosen(self, message: PromptBox.FileChosen) -> None:
@@ -293,6 +335,7 @@ class Composer(Vertical):
         """The sum follows."""
         message.stop()
         self._tell_change()
+        self._look_at_awaited()
 
     def on_recorder_ended(self, message: Recorder.Ended) -> None:
         """Attach what was recorded."""
@@ -307,11 +350,11 @@ class Composer(Vertical):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """The keys that work now."""
-        self._show_keys()
+        self.show_keys()
 
     def watch_is_answering(self) -> None:
         """The keys that work now."""
-        self._show_keys()
+        self.show_keys()
 
     def watch_meter(self) -> None:
         """Show it."""
@@ -319,21 +362,30 @@ class Composer(Vertical):
 
     def _tell_change(self) -> None:
         self._show_cost()
-        self._show_keys()
+        self.show_keys()
         self.post_message(self.Changed())
 
     def _show_cost(self) -> None:
         self._hints.cost = self.meter or self.attached.cost()
 
-    def _show_keys(self) -> None:
+    def show_keys(self) -> None:
+        """The keys that work now."""
+        keys = key_hints(self.screen, *self._wanted_keys())
+        if self._awaited:
+            keys += f" · sends when {self._awaited[0].holds.name} is read"
+        self._hints.keys = keys
+
+    def _wanted_keys(self) -> Wanted:
+        """Bindings that matter now, and what they do."""
         focused = self.screen.focused
+        if self._awaited:
+            return composer_keys.WAITING
         if isinstance(focused, AttachmentRow):
-            self._hints.keys = ROW_KEYS[focused.holds.kind]
-        elif isinstance(focused, Recorder):
-            self._hints.keys = recorder.KEYS
-        elif self.prompt.is_suggesting:
-            self._hints.keys = SUGGESTION_KEYS
-        elif self.is_answering:
-            self._hints.keys = ANSWERING_KEYS
-        else:
-            self._hints.keys = PROMPT_KEYS_WITH_ROWS if self.attached.rows else PROMPT_KEYS
+            return composer_keys.ROW[focused.holds.kind]
+        if isinstance(focused, Recorder):
+            return composer_keys.RECORDER
+        if self.prompt.is_suggesting:
+            return composer_keys.SUGGESTIONS
+        if self.is_answering:
+            return composer_keys.ANSWERING
+        return composer_keys.PROMPT_WITH_ROWS if self.attached.rows else composer_keys.PROMPT

@@ -16,7 +16,6 @@ from tui.attachments.microphone import Microphone, permission_hint
 from tui.attachments.recording import PART_S, Recording
 from tui.theme import QUIET
 
-KEYS = "enter attach · space pause · esc throw away"
 TICK_S = 0.05
 WARN_BEFORE_S = 5
 ASK_FROM_S = 3.0

@@ -92,11 +92,15 @@ class Suggestions(Widget):
     def _height(self) -> int:
         return min(MOST_LINES, len(self._items), max(2, self.app.size.height // 3))
 
+    def _name_width(self, width: int) -> int:
+        """As wide as the longest name, if the details beside it, or most of them, have room."""
+        longest = max(Content(item.label).cell_length for item in self._items)
+        details = max(Content(item.detail).cell_length for item in self._items)
+        return max(8, min(longest, max(width - 1 - details, min(34, width * 2 // 3))))
+
     def _line(self, index: int) -> Content:
         item, width = self._items[index], self.content_size.width
-        name = Content(item.label).truncate(
-            max(8, min(34, width * 2 // 3)), ellipsis=True, pad=True
-        )
+        name = Content(item.label).truncate(self._name_width(width), ellipsis=True, pad=True)
         name = name.stylize("bold $primary" if index == self._chosen else "")
         line = Content.assemble(name, " ", (item.detail, QUIET)).truncate(
             width, ellipsis=True, pad=True

@@ -1,4 +1,7 @@
-"""What a screen with a composer does for it: other screens are opened, pastes passed on."""
+"""What a screen with a composer does for it: other screens are opened, pastes passed on.
+
+Those screens are imported when they are first wanted: the first frame is there sooner.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,6 @@ from textual import events
 from textual.binding import Binding
 from textual.screen import Screen
 
-from tui.screens.files import FilesScreen
-from tui.screens.preview import PreviewScreen
 from tui.widgets.composer import Composer
 
 
@@ -19,8 +20,15 @@ class AttachingScreen(Screen[None]):
         Binding("ctrl+r", "record", "Record", id="chat.record"),
     ]
 
+    def on_screen_resume(self) -> None:
+        """Other keys may have been chosen elsewhere."""
+        for composer in self.query(Composer):
+            composer.show_keys()
+
     def action_browse(self) -> None:
         """Choose files."""
+        from tui.screens.files import FilesScreen
+
         composer = self.query_one(Composer)
         budget = composer.attached.image_tokens
         self.app.push_screen(FilesScreen(budget), composer.attach)
@@ -31,6 +39,8 @@ class AttachingScreen(Screen[None]):
 
     def on_composer_preview_wanted(self, message: Composer.PreviewWanted) -> None:
         """Show the picture; the budget may be changed there."""
+        from tui.screens.preview import PreviewScreen
+
         message.stop()
         self.app.push_screen(PreviewScreen(message.row.holds), message.row.choose)
 

@@ -28,6 +28,7 @@ from tui.screens.chat.turns import EDITING, Turns
 from tui.screens.chat.wishes import TurnWishes
 from tui.settings.options import ChatOptions
 from tui.store.kept_chats import KeptChats
+from tui.store.prompt_history import PromptHistory, prompts_path
 from tui.text.copying import copy_text
 from tui.text.printable import printable_line
 from tui.widgets.code_block import CodeBlock
@@ -83,7 +84,8 @@ class ChatScreen(AttachingScreen):
         """From top to bottom."""
         yield TitleBar()
         yield Transcript()
-        yield Composer(self.options.image_tokens)
+        history = PromptHistory(prompts_path(is_kept=self.options.keep_chats))
+        yield Composer(self.options.image_tokens, history)
 
     async def on_mount(self) -> None:
         """Show what is known, then start the engine."""
@@ -251,11 +253,7 @@ class ChatScreen(AttachingScreen):
             await self._commands.typed(*typed)
             return
         draft = self.composer.draft()
-        if not draft.text and not draft.attachments:
-            return
-        if problem := self.composer.attached.problem():
-            self.say(problem, error=True)
-        else:
+        if draft.text or draft.attachments:
             await self.send(draft)
 
     async def send(self, draft: Draft) -> None:
@@ -297,8 +295,10 @@ class ChatScreen(AttachingScreen):
             self.say(EDITING if self.turns.editing else "")
 
     def action_stop(self) -> None:
-        """Stop the answer; else go back to the prompt; else leave an edit."""
-        if self.is_answering:
+        """Hold back what waits to be sent; stop the answer; back to the prompt; leave an edit."""
+        if self.composer.is_waiting:
+            self.composer.wait_no_more()
+        elif self.is_answering:
             self._engine.stop()
         elif self.focused is not self.composer.prompt:
             self.composer.prompt.focus()
@@ -346,7 +346,7 @@ class ChatScreen(AttachingScreen):
             case "models":
                 await self._commands.obey_word("model")
             case "again":
-                await self.send(self.composer.draft())
+                self.composer.submit()
             case "smaller" | "oldest" | "summary" as way:
                 await self.guarded(getattr(self.room, way)())
 
