@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.app import App, SuspendNotSupported
@@ -15,10 +16,8 @@ from textual.screen import Screen
 
 from gemma4_mlx.engine import EngineLike
 from gemma4_mlx.errors import UsageError
-from tui import editor, keys
+from tui import keys
 from tui.commands import find_command
-from tui.models.downloads import Download, Downloads
-from tui.palette import Palette
 from tui.screens.chat.screen import ChatScreen
 from tui.settings import presets
 from tui.settings.kinds import Value
@@ -27,9 +26,20 @@ from tui.settings.preferences import Preferences
 from tui.settings.schema import Setting, setting
 from tui.theme import THEMES, theme_for
 
+if TYPE_CHECKING:
+    from textual.command import Provider
+
+    from tui.models.downloads import Download, Downloads
+
 QUIT_WITHIN_S = 2.0
 SMALLEST = (30, 8)
 """Columns and lines; with less there is no room for a prompt."""
+
+
+def _palette() -> type[Provider]:
+    from tui.palette import Palette
+
+    return Palette
 
 
 class ChatApp(App[None], inherit_bindings=False):
@@ -44,7 +54,7 @@ class ChatApp(App[None], inherit_bindings=False):
 
     TITLE = "gemma4"
     CSS_PATH = ["app.tcss", "palette.tcss", "ansi.tcss"]
-    COMMANDS = {Palette}
+    COMMANDS = {_palette}
     BINDINGS = [
         Binding("ctrl+n", "obey('new')", "New chat", id="app.new"),
         Binding("ctrl+s", "obey('sessions')", "All chats", id="app.sessions"),
@@ -283,6 +293,7 @@ class ChatApp(App[None], inherit_bindings=False):
             self._show_models(is_first_run=False)
 
     def _show_models(self, *, is_first_run: bool) -> None:
+        from tui.models.downloads import Downloads
         from tui.models.model_commands import ChildCommands
         from tui.screens.models import ModelsScreen
 
@@ -330,6 +341,8 @@ class ChatApp(App[None], inherit_bindings=False):
 
     def action_editor(self) -> None:
         """The draft in the user's editor, which has the terminal meanwhile."""
+        from tui import editor
+
         try:
             with self.suspend():
                 text = editor.edit(self.chat.draft_text)

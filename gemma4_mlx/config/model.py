@@ -16,9 +16,6 @@ from gemma4_mlx.errors import CheckpointError, ConfigError, ModelNotFoundError
 from gemma4_mlx.json_file import read_json_object
 from gemma4_mlx.weight_file import tensor_names
 
-DEMO_MODEL = "pocket"
-"""Name of the bundled demonstration model."""
-
 
 class TokenType(IntEnum):
     """What stands at a position of the prompt, as `mm_token_type_ids` has it."""

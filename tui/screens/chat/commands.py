@@ -1,4 +1,7 @@
-"""What the chat's slash commands do: `_command_NAME(argument)`."""
+"""What the chat's slash commands do: `_command_NAME(argument)`.
+
+What only one of them needs is imported by it: the first frame is there sooner.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,8 @@ from gemma4_mlx.errors import UsageError
 from tui.attachments.paths import resolve
 from tui.chat.conversation import Conversation
 from tui.chat.entry import Entry
-from tui.chat.reports import context_report, stats_report
 from tui.commands import Command, find_command
-from tui.export import export_chat, import_chat, render_chat
 from tui.screens.chat.face import ChatFace
-from tui.text.markdown_pieces import code_blocks
 from tui.widgets.notice import Notice
 
 
@@ -98,6 +98,8 @@ class ChatCommands:
         if what in ("", "last"):
             self._chat.copy(self._last("assistant").text, "the last answer")
         elif what == "all":
+            from tui.export import render_chat
+
             self._chat.copy(render_chat(self._chat.conversation, "md"), "the whole chat")
         elif what == "code":
             self._chat.copy(*self._code(number.strip()))
@@ -105,6 +107,8 @@ class ChatCommands:
             raise UsageError("/copy takes code, code and a number, last or all")
 
     def _code(self, number: str) -> tuple[str, str]:
+        from tui.text.markdown_pieces import code_blocks
+
         blocks = code_blocks(self._last("assistant").text)
         if not blocks:
             raise UsageError("there is no code in the last answer")
@@ -140,6 +144,8 @@ class ChatCommands:
     async def _command_save(self, argument: str) -> None:
         if not argument:
             raise UsageError("/save needs the name of a file: .md, .json or .html")
+        from tui.export import export_chat
+
         path = resolve(argument)
         missing = await asyncio.to_thread(export_chat, self._chat.conversation, path)
         left_out = f"; left out, as they are gone: {', '.join(missing)}" if missing else ""
@@ -148,15 +154,21 @@ class ChatCommands:
     async def _command_import(self, argument: str) -> None:
         if not argument:
             raise UsageError("/import needs a file that /save wrote as .json")
+        from tui.export import import_chat
+
         await self._chat.take(await asyncio.to_thread(import_chat, Path(resolve(argument))))
         await self._chat.keep()
 
     # What it costs
 
     async def _command_stats(self, argument: str) -> None:
+        from tui.chat.reports import stats_report
+
         await self._note(*stats_report(self._chat.conversation))
 
     async def _command_context(self, argument: str) -> None:
+        from tui.chat.reports import context_report
+
         lines = context_report(self._chat.context, self._chat.conversation)
         await self._note("Context", lines)
 
