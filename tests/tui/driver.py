@@ -66,6 +66,18 @@ class Chat:
             for thoughts in self.app.chat.query(Thoughts):
                 thoughts.flush()
             await self.pilot.pause()
+        await self._come_to_rest()
+
+    async def _come_to_rest(self) -> None:
+        """Until the transcript has followed what made its room smaller or larger."""
+        before = None
+        for _ in range(20):
+            transcript = self.app.chat.transcript
+            stands = transcript.scroll_y, transcript.max_scroll_y, transcript.size
+            if stands == before and transcript.scroll_y == transcript.scroll_target_y:
+                return
+            before = stands
+            await self.pilot.pause()
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)

@@ -11,6 +11,7 @@ from gemma4_mlx.events import EngineLost, Failed, Finished, TextDelta, Timings, 
 from tests.tui.driver import ANSWER, FINISHED, Chat, chatting, picture
 from tui.widgets.offer_card import OfferCard
 from tui.widgets.turn import Turn
+from tui.widgets.user_turn import LONGEST_SHOWN, UserTurn
 
 CODE = "Look:\n\n```python\nx  = 1\n```\n\nand\n\n```sh\nls\n```\n\nDone."
 LOST = EngineLost("the process was killed [9]", "fewer pictures take less", "/tmp/engine.log")
@@ -353,3 +354,20 @@ async def test_answers_reach_the_screen_as_they_are_stopped():
         await chat.enter("go")
         await chat.press("escape")
         assert "A red star" in chat.text and "stopped" in chat.text
+
+
+async def test_a_very_long_question_is_shown_shortened_and_copied_whole():
+    long = "word " * 40_000
+    async with chatting(FakeEngine([ANSWER])) as chat:
+        await chat.paste(long)
+        await chat.press("enter")
+        (told,) = chat.messages[0]["content"]
+        assert told["text"] == long.strip()
+        shown = chat.app.chat.query_one(UserTurn)
+        assert len(str(shown.query_one(".said").render())) == LONGEST_SHOWN
+        assert "characters more" in str(shown.query_one(".more").render())
+        shown.focus()
+        await chat.press("y")
+        assert chat.app.clipboard == long.strip()
+        await chat.press("e")
+        assert chat.app.chat.draft_text == long.strip()

@@ -307,3 +307,15 @@ async def test_the_line_of_hints_names_the_keys_that_were_chosen():
             chat.app.choose_keys(binding_id, key)
         await chat.press("escape")
         assert "f5 send · ctrl+j line · @ file · f8 record" in chat.lines[-1]
+
+
+async def test_what_was_sent_is_remembered_from_chat_to_chat():
+    async with chatting(FakeEngine([ANSWER]), keep_chats=True) as chat:
+        await chat.enter("hello")
+    async with chatting(FakeEngine([ANSWER]), keep_chats=False) as chat:
+        await chat.press("up")
+        assert chat.prompt.text == ""
+        await chat.enter("a secret")
+    async with chatting(keep_chats=True) as chat:
+        await chat.press("up")
+        assert chat.prompt.text == "hello"

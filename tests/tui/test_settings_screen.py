@@ -156,7 +156,7 @@ async def test_a_broken_file_is_left_alone_and_said(page):
         await at.go("theme")
         await at.chat.press("right", "right")
         assert at.chat.app.theme == "light"
-        assert "is left as it is" in at.chat.text
+        assert "is left as it is" in " ".join(at.chat.text.split())  # wherever its lines break
     assert at.folder.joinpath("settings.toml").read_text() == "a = = 1"
 
 
