@@ -5,6 +5,7 @@ Everything here waits for the disk and must be used on one thread; the screen ha
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gemma4_mlx.errors import StoreError, UsageError
+from tui.attachments import scratch
 from tui.attachments.attachment import Attachment
 from tui.chat.conversation import Changes, Conversation
 from tui.store import search_index
@@ -258,7 +260,10 @@ class Store:
         if self._caches and not self.trouble:  # with trouble, other chats are elsewhere
             with self._reading():
                 rows = self._connection.execute("SELECT id FROM session").fetchall()
+                parts = self._connection.execute("SELECT details FROM part WHERE sha256 IS NULL")
+                in_use = {json.loads(details)["path"] for (details,) in parts}
             self._caches.tidy({session_id for (session_id,) in rows})
+            scratch.tidy(in_use, now_s=self._clock())
 
     def _write_session(self, changes: Changes) -> bool:
         """Whether the chat is there to be written."""

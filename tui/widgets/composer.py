@@ -13,7 +13,6 @@ from textual.reactive import reactive
 from textual.widgets import TextArea
 
 from gemma4_mlx.errors import AttachmentError
-from gemma4_mlx.folders import state_folder
 from gemma4_mlx.messages import ImageTokens
 from tui import figures
 from tui.attachments.attachment import Attachment
@@ -21,6 +20,7 @@ from tui.attachments.clipboard import Clipboard, Copied
 from tui.attachments.draft_tokens import DraftTokens
 from tui.attachments.microphone import Microphone, SystemMicrophone
 from tui.attachments.player import Player
+from tui.attachments.scratch import scratch_folder
 from tui.chat.conversation import Draft
 from tui.commands import parse_command
 from tui.store.prompt_history import PromptHistory
@@ -89,7 +89,7 @@ class Composer(Vertical):
         self.attached = AttachmentList(image_tokens)
         self._box = PromptBox(PLACEHOLDER, history)
         self.recorder = Recorder()
-        self.clipboard = Clipboard(state_folder() / "clipboard")
+        self.clipboard = Clipboard(scratch_folder("clipboard"))
         self.microphone: Microphone = SystemMicrophone()
         self.player = Player()
         self._hints = HintLine()
@@ -154,7 +154,7 @@ class Composer(Vertical):
         if self.recorder.is_active:
             self.recorder.focus()
         else:
-            self.recorder.begin(self.microphone, state_folder() / "recordings")
+            self.recorder.begin(self.microphone, scratch_folder("recordings"))
 
     def submit(self, text: str = "") -> None:
         """Send what is written as soon as all that goes with it is read, if it can be.
