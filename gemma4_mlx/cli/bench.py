@@ -8,21 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from gemma4_mlx.cli.notes import Notes
+from gemma4_mlx.cli.options import model_option
 
 if TYPE_CHECKING:
     from gemma4_mlx.benchmark import Result, Slower
 
 
 @click.command(short_help="Measure how fast a model runs here.")
-@click.option(
-    "-m",
-    "--model",
-    default="pocket",
-    envvar="GEMMA4_MODEL",
-    show_default=True,
-    show_envvar=True,
-    help="Folder or hub id.",
-)
+@model_option
 @click.option(
     "--rounds",
     type=click.IntRange(min=1),

@@ -24,16 +24,18 @@ image_tokens_option = click.option(
     help="The most tokens that a picture may cost.",
 )
 
+model_option = click.option(
+    "-m",
+    "--model",
+    default="pocket",
+    envvar="GEMMA4_MODEL",
+    show_default=True,
+    show_envvar=True,
+    help="Folder or hub id.",
+)
+
 _MODEL_AND_MEDIA = [
-    click.option(
-        "-m",
-        "--model",
-        default="pocket",
-        envvar="GEMMA4_MODEL",
-        show_default=True,
-        show_envvar=True,
-        help="Folder or hub id.",
-    ),
+    model_option,
     click.option(
         "-a",
         "--attach",

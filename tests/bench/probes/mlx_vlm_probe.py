@@ -28,17 +28,7 @@ def speeds(folder: str) -> None:
         ids = mx.array([watch.prompt_ids()[:count]])
         return generate_step(ids, model, None, None, max_tokens=new)
 
-    prefill_s = watch.median_of(
-        watch.ROUNDS, lambda: watch.first_of(tokens(watch.PROMPT_TOKENS, 1))[0]
-    )
-    decode_ms = watch.median_of(watch.ROUNDS, lambda: watch.decode_ms(tokens(16, watch.NEW_TOKENS)))
-    watch.report(
-        import_s=import_s,
-        load_s=load_s,
-        prefill_tokens_per_s=watch.PROMPT_TOKENS / prefill_s,
-        decode_ms_per_token=decode_ms,
-        peak_bytes=mx.get_peak_memory(),
-    )
+    watch.report_speeds(import_s, load_s, tokens, mx.get_peak_memory)
 
 
 def second_turn(folder: str, picture: str) -> None:

@@ -60,6 +60,30 @@ def peak_resident_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def report_speeds(
+    import_s: float,
+    load_s: float,
+    tokens: Callable[[int, int], Iterator[Any]],
+    peak_bytes: Callable[[], int],
+) -> None:
+    """Measure reading and writing, and print all.
+
+    Args:
+        import_s, load_s: what was measured before.
+        tokens: takes the length of a prompt of `prompt_ids` and how many tokens to write.
+        peak_bytes: the most that MLX held.
+    """
+    prefill_s = median_of(ROUNDS, lambda: first_of(tokens(PROMPT_TOKENS, 1))[0])
+    decode = median_of(ROUNDS, lambda: decode_ms(tokens(16, NEW_TOKENS)))
+    report(
+        import_s=import_s,
+        load_s=load_s,
+        prefill_tokens_per_s=PROMPT_TOKENS / prefill_s,
+        decode_ms_per_token=decode,
+        peak_bytes=peak_bytes(),
+    )
+
+
 def report(**figures: float) -> None:
     """Print the figures as the last line."""
     print(json.dumps({**figures, "resident_bytes": peak_resident_bytes()}))
