@@ -62,6 +62,7 @@ class OfferCard(Notice, can_focus=True):
         self.is_answer = is_answer
         self.offers = tuple(offers)
         self._rows = [Static(_line(offer), classes="offer") for offer in self.offers]
+        self._list = Vertical(*self._rows, classes="offers")
 
     @property
     def keys(self) -> str:
@@ -72,7 +73,7 @@ class OfferCard(Notice, can_focus=True):
         """The remark, and a line for each offer."""
         yield from super().compose()
         if self._rows:
-            yield Vertical(*self._rows, classes="offers")
+            yield self._list
 
     def on_key(self, event: events.Key) -> None:
         """A key chooses."""
@@ -92,8 +93,7 @@ class OfferCard(Notice, can_focus=True):
         """It has been chosen, or does not matter any more: nothing is offered from now on."""
         self.offers = ()
         self.can_focus = False
-        for row in self._rows:
-            row.display = False
+        self._list.display = False
 
     def _choose(self, offer: Offer) -> None:
         self.post_message(self.Chosen(self, offer.name))
