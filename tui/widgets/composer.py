@@ -329,6 +329,7 @@ class Composer(Vertical):
     def on_attachment_list_left_downwards(self, message: AttachmentList.LeftDownwards) -> None:
         """Back to the words."""
         message.stop()
+        self._hints.hush()
         self.prompt.focus()
 
     def on_attachment_list_changed(self, message: AttachmentList.Changed) -> None:
@@ -349,7 +350,9 @@ class Composer(Vertical):
     # The line of hints
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """The keys that work now."""
+        """The keys that work now; on a row they matter more than what was said before."""
+        if isinstance(event.widget, AttachmentRow):
+            self._hints.hush()
         self.show_keys()
 
     def watch_is_answering(self) -> None:
