@@ -52,6 +52,14 @@ async def test_an_unknown_command_is_said_and_kept():
         assert "no command" not in chat.text
 
 
+async def test_a_command_costs_nothing_of_the_context():
+    async with chatting() as chat:
+        await chat.write("/copy something long")
+        assert chat.app.chat.composer.draft_tokens().total == 0
+        await chat.write(" /copy something long")
+        assert chat.app.chat.composer.draft_tokens().total == 5
+
+
 async def test_a_slash_after_a_space_is_text():
     async with chatting() as chat:
         await chat.enter(" /nonsense")

@@ -124,10 +124,10 @@ class Composer(Vertical):
         return Draft(self.prompt.written.strip(), self.attached.attachments)
 
     def draft_tokens(self) -> DraftTokens:
-        """What it would cost."""
-        return DraftTokens.of(
-            self.prompt.written, attached=self.attached.tokens, is_known=self.attached.is_known
-        )
+        """What it would cost; the model never sees a command."""
+        text = "" if parse_command(self.prompt.written) else self.prompt.written
+        attached = self.attached
+        return DraftTokens.of(text, attached=attached.tokens, is_known=attached.is_known)
 
     def clear(self) -> None:
         """Empty it, for the next question."""
