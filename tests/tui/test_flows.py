@@ -371,3 +371,15 @@ async def test_a_very_long_question_is_shown_shortened_and_copied_whole():
         assert chat.app.clipboard == long.strip()
         await chat.press("e")
         assert chat.app.chat.draft_text == long.strip()
+
+
+@pytest.mark.parametrize("way", ["edited", "leafed to"])
+async def test_a_question_like_a_command_is_a_question_when_it_comes_back(way):
+    async with chatting(FakeEngine([ANSWER, ANSWER])) as chat:
+        await chat.paste("/quit")
+        await chat.press("enter")
+        await (chat.enter("/edit") if way == "edited" else chat.press("up"))
+        assert chat.prompt.text == " /quit"
+        await chat.press("enter")
+        assert questions(chat)[-1] == "/quit"
+        assert len(chat.engine.requests) == 2

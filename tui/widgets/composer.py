@@ -131,7 +131,7 @@ class Composer(Vertical):
 
     def clear(self) -> None:
         """Empty it, for the next question."""
-        self.prompt.remember(self.prompt.written.strip())
+        self.prompt.remember(_as_question(self.prompt.written.strip()))
         self.prompt.put("")
         self.attached.clear()
         self.prompt.focus()
@@ -139,7 +139,8 @@ class Composer(Vertical):
 
     def restore(self, draft: Draft) -> None:
         """Put a question back, before whatever has been written meanwhile."""
-        self.prompt.put("\n".join(filter(None, (draft.text, self.prompt.written))))
+        texts = (_as_question(draft.text), self.prompt.written)
+        self.prompt.put("\n".join(filter(None, texts)))
         self.attached.add(draft.attachments)
         self._tell_change()
 
@@ -392,3 +393,8 @@ class Composer(Vertical):
         if self.is_answering:
             return composer_keys.ANSWERING
         return composer_keys.PROMPT_WITH_ROWS if self.attached.rows else composer_keys.PROMPT
+
+
+def _as_question(text: str) -> str:
+    """What was once asked is not a command when it comes back: a space says so."""
+    return f" {text}" if parse_command(text) else text
