@@ -482,3 +482,15 @@ async def test_the_prompt_grows_to_ten_lines_and_less_in_a_short_window():
             await chat.write("\n".join(map(str, range(30))))
             assert chat.prompt.region.height == lines
             assert "29" in chat.text
+
+
+async def test_a_long_name_is_shown_whole_where_there_is_room(here):
+    name = f"Screenshot {'of a window ' * 3}at 10.30.png"
+    picture(here, name)
+    async with composing() as chat:
+        await chat.type("@")
+        assert name in chat.text
+    async with composing((40, 20)) as chat:
+        await chat.type("@")
+        assert name not in chat.text
+        assert "Screenshot of a window" in chat.text

@@ -383,3 +383,10 @@ async def test_a_question_like_a_command_is_a_question_when_it_comes_back(way):
         await chat.press("enter")
         assert questions(chat)[-1] == "/quit"
         assert len(chat.engine.requests) == 2
+
+
+async def test_no_summary_is_offered_where_nothing_has_been_said():
+    async with chatting(FakeEngine([[NO_ROOM]])) as chat:
+        await chat.enter("hello")
+        card = chat.app.chat.query_one(OfferCard)
+        assert [offer.name for offer in card.offers] == []

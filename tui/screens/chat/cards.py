@@ -42,7 +42,7 @@ def failure_card(failed: Failed, conversation: Conversation, draft: Draft) -> Of
         offers = (*_room(conversation, draft, 1), MODELS, AGAIN)
     elif failed.kind == NO_ROOM:
         title = "No room left"
-        offers = (*_room(conversation, draft, 1), SUMMARY)
+        offers = _with_summary(_room(conversation, draft, 1), conversation)
     return OfferCard(title, failed.message, hint=failed.hint, offers=offers)
 
 
@@ -52,10 +52,13 @@ def held_card(use: ContextUse, conversation: Conversation, draft: Draft) -> Offe
         f"The conversation takes {use.used} of {figures.tokens(use.limit)}, this about "
         f"{use.draft}, and an answer needs room, too. Nothing was sent; your text is kept."
     )
-    offers = _room(conversation, draft, use.missing)
-    if conversation.told():
-        offers = (*offers, SUMMARY)
+    offers = _with_summary(_room(conversation, draft, use.missing), conversation)
     return OfferCard("This would not fit", body, offers=offers, is_answer=True)
+
+
+def _with_summary(offers: tuple[Offer, ...], conversation: Conversation) -> tuple[Offer, ...]:
+    """Where nothing has been said, nothing can be summarised."""
+    return (*offers, SUMMARY) if conversation.told() else offers
 
 
 def _room(conversation: Conversation, draft: Draft, tokens: int) -> tuple[Offer, ...]:
