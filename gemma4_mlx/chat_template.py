@@ -8,17 +8,13 @@ frames before the text is encoded, as the reference does, for their time stamps 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import jinja2.ext
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import TemplateError
 
 from gemma4_mlx.disguise import ControlStrings, Disguise, map_strings
 from gemma4_mlx.errors import TokenizerError
@@ -32,6 +28,7 @@ from gemma4_mlx.messages import (
     VideoPart,
     parse_messages,
 )
+from gemma4_mlx.template_code import compile_template
 
 Conversation = Sequence[Message | Mapping[str, Any]]
 Tools = Sequence[Mapping[str, Any]]
@@ -76,8 +73,8 @@ class ChatTemplate:
         self.origin = origin
         self._special_tokens = dict(special_tokens)
         try:
-            self._template = _compile(source)
-        except jinja2.TemplateError as error:
+            self._template = compile_template(source)
+        except TemplateError as error:
             raise TokenizerError(
                 f"{origin} is not a valid Jinja template: {error}", "download it again"
             ) from None
@@ -156,28 +153,6 @@ class ChatTemplate:
                 f"{self.origin} cannot render this conversation: {error}",
                 "check the order of the roles and the form of tool calls",
             ) from error
-
-
-@lru_cache(maxsize=4)  # a published template takes a tenth of a second
-def _compile(source: str) -> jinja2.Template:
-    return _environment().from_string(source)
-
-
-def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[jinja2.ext.loopcontrols]
-    )
-    environment.filters["tojson"] = _to_json
-    environment.globals["raise_exception"] = _raise_exception
-    return environment
-
-
-def _to_json(value: Any, ensure_ascii: bool = False, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
-
-
-def _raise_exception(message: str) -> None:
-    raise jinja2.TemplateError(message)
 
 
 def _find_source(folder: Path, tokenizer_config: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -37,6 +37,14 @@ class NetworkError(AssertionError):
 
 
 @pytest.fixture(autouse=True, scope="session")
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Neither read nor write what the user of this machine keeps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GEMMA4_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def no_network() -> Iterator[None]:
     """Refuse every connection and look-up beyond this machine."""
     connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
