@@ -48,7 +48,10 @@ COMMANDS: tuple[Command, ...] = (
     Command("audio", "PATH…", "attach clips"),
     Command("record", "", "record your voice"),
     Command(
-        "budget", "N|auto [ROW]", "tokens a picture may cost: 70 140 280 560 1120", ("detail",)
+        "budget",
+        "N|auto [ROW|sent]",
+        "tokens a picture may cost: 70 140 280 560 1120",
+        ("detail",),
     ),
     Command("drop", "[N|all]", "take an attachment out again"),
     Command("model", "[NAME]", "choose another model", ("models",), host="app"),

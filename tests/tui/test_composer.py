@@ -156,7 +156,7 @@ async def test_commands_are_suggested_and_taken_with_tab_or_enter():
         assert "tokens a picture may cost" in chat.text
         assert "tab complete" in chat.lines[-1]
         await chat.press("tab")
-        assert (chat.prompt.text, chat.prompt.suggestion) == ("/budget ", "N|auto [ROW]")
+        assert (chat.prompt.text, chat.prompt.suggestion) == ("/budget ", "N|auto [ROW|sent]")
         assert not chat.prompt.is_suggesting
         await chat.press("right")
         assert chat.prompt.text == "/budget "
@@ -237,7 +237,7 @@ async def test_equals_gives_all_pictures_the_same_budget(here):
 async def test_a_budget_for_one_row_is_typed_with_its_number(here):
     async with composing() as chat:
         await chat.drop(picture(here, "a.png"), picture(here, "b.png"))
-        chat.composer.attached.set_budget("1120 1")
+        chat.composer.attached.set_budget(1120, "1")
         assert [row.holds.image_tokens for row in chat.rows] == [1120, 280]
 
 

@@ -64,7 +64,7 @@ def test_a_row_at_every_budget(draw):
     async def steps(chat):
         for place, budget in enumerate((*IMAGE_TOKEN_BUDGETS, "auto")):
             await drop(chat, landscape(f"{place}.png"))
-            chat.composer.attached.set_budget(f"{budget} {place + 1}")
+            chat.composer.attached.set_budget(budget, f"{place + 1}")
 
     assert draw(steps)
 

@@ -112,6 +112,12 @@ class Attachment:
             prepare_audio(clip, AudioSettings())
         return self
 
+    @property
+    def budget(self) -> int | None:
+        """The budget of a picture as a number, which auto comes to as well; None if not known."""
+        cost = self._image_cost()
+        return cost.image_tokens if cost else None
+
     def with_budget(self, image_tokens: ImageTokens | None) -> Attachment:
         """The same picture at another budget; a clip has none."""
         return replace(self, image_tokens=image_tokens) if self.kind == "image" else self

@@ -13,6 +13,9 @@ from tui.attachments.paths import Kind, exists, split_paths
 _BUDGETS: dict[str, ImageTokens] = {str(each): each for each in IMAGE_TOKEN_BUDGETS}
 _BUDGETS["auto"] = "auto"
 
+SENT = "sent"
+"""After a budget: it is for the pictures that were sent, not for those of the draft."""
+
 
 def named_files(argument: str, kind: Kind) -> list[Path]:
     """The files to attach.
@@ -30,7 +33,7 @@ def named_files(argument: str, kind: Kind) -> list[Path]:
 
 
 def named_budget(argument: str) -> tuple[ImageTokens, str]:
-    """The budget, and which picture it is for; nothing for all.
+    """The budget, and which picture it is for: a number, `SENT`, or nothing for all.
 
     Raises:
         UsageError: there is no such budget.

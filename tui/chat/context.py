@@ -63,10 +63,13 @@ class ContextUse:
 
 
 def used_tokens(conversation: Conversation) -> int:
-    """What the model was told last, and what it said to it."""
-    for _, answer in reversed(conversation.told()):
+    """What the model was told last, and what it said to it; pictures at the budgets of today."""
+    told = conversation.told()
+    for count in range(len(told), 0, -1):
+        answer = told[count - 1][1]
         if answer.finished is not None and answer.finished.usage.prompt_tokens:
-            return _total(answer.finished)
+            now = sum(_picture_tokens(question) for question, _ in told[:count])
+            return _total(answer.finished) + (now - answer.picture_tokens)
     return 0
 
 
@@ -142,6 +145,17 @@ def _saving(attachment: Attachment, budget: int) -> int:
         return 0
     now, then = attachment.tokens(), attachment.with_budget(budget).tokens()
     return 0 if now is None or then is None else now - then
+
+
+def _picture_tokens(question: Entry) -> int:
+    """What the pictures cost that the model has read, as they would be told now."""
+    tokens = 0
+    for place, each in enumerate(question.attachments):
+        read = question.receipts_of(place)
+        if each.kind == "image" and read:
+            has_read = sum(part.tokens for part in read)
+            tokens += each.tokens() or 0 if question.is_changed(place) else has_read
+    return tokens
 
 
 def _total(finished: Finished) -> int:

@@ -209,6 +209,8 @@ class Conversation:
             return self._receive(event)
         self._time_thoughts(answer, event)
         answer.hear(event)
+        if isinstance(event, Finished):
+            answer.picture_tokens = sum(map(_picture_tokens, self.told()))
         self._changed[answer.id] = None
         return answer
 
@@ -370,6 +372,11 @@ class Conversation:
     def _must_be_quiet(self) -> None:
         if self.open_answer is not None:
             raise UsageError("an answer is still being written", "stop it first")
+
+
+def _picture_tokens(turn: tuple[Entry, Entry]) -> int:
+    """What the model got of the pictures of a turn."""
+    return sum(each.tokens for got in turn[0].receipts for each in got if each.kind == "image")
 
 
 def _counts(answer: Entry) -> bool:

@@ -40,6 +40,7 @@ class Entry:
         state: "writing" while an answer is open, then how it ended. Questions are "done".
         finished: usage, timings and the reason of an answer's end.
         failed: why it broke off.
+        picture_tokens: what the pictures in the prompt of an answer cost, all of them together.
         model: who answered.
         thought_s: how long the model thought, in seconds.
         left_out: whether the model is no longer told of it, to make room.
@@ -57,6 +58,7 @@ class Entry:
     state: State = "done"
     finished: Finished | None = None
     failed: Failed | None = None
+    picture_tokens: int = 0
     model: str = ""
     thought_s: float = 0.0
     left_out: bool = False
@@ -92,6 +94,11 @@ class Entry:
         known = [self.receipts_of(each) for each in range(len(self.attachments))]
         known[place] = tuple(receipts)
         self.receipts = tuple(known)
+
+    def is_changed(self, place: int) -> bool:
+        """Whether a picture has got another budget since the model has read it."""
+        read, budget = self.receipts_of(place), self.attachments[place].budget
+        return bool(read) and budget is not None and budget != read[0].image_tokens
 
     def message(self) -> ChatForm:
         """In the chat form; which thoughts a prompt has is up to the template."""

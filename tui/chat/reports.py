@@ -42,5 +42,6 @@ def context_report(use: ContextUse, conversation: Conversation) -> list[str]:
         for place, attachment in enumerate(question.attachments):
             got = sum(each.tokens for each in question.receipts_of(place))
             sign = figures.sign(attachment.kind)
-            lines.append(f"{sign} {attachment.name}: {got or attachment.tokens()}")
+            is_told = got and not question.is_changed(place)
+            lines.append(f"{sign} {attachment.name}: {got if is_told else attachment.tokens()}")
     return lines

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from gemma4_mlx.errors import UsageError
 from tui import figures
 from tui.attachments.attachment import Attachment
-from tui.attachments.draft_arguments import named_files
+from tui.attachments.draft_arguments import SENT, named_budget, named_files
 from tui.attachments.paths import Kind, resolve
 from tui.chat.conversation import Conversation, Draft
 from tui.chat.entry import Entry
 from tui.chat.reports import context_report, stats_report
+from tui.chat.sent_budgets import ReadAgain, spread
 from tui.commands import COMMANDS, Command, find_command
 from tui.export import export_chat, import_chat
 from tui.plain.console import sentence
@@ -74,11 +75,17 @@ class PlainCommands:
         self._chat.attach(Attachment(kind, path) for path in named_files(argument, kind))
 
     def _command_budget(self, argument: str) -> None:
-        self._chat.files.set_budget(argument)
+        budget, where = named_budget(argument)
+        if where == SENT:
+            spread(self._chat.conversation, budget)
+            self._chat.keeper.keep(self._chat.conversation)
+            self._say(ReadAgain.of(self._chat.conversation).line())
+            return
+        self._chat.files.set_budget(budget, where)
         if self._chat.files.attachments:
             self._tell_attached()
         else:
-            self._say(f"pictures that are attached from now on: {argument}")
+            self._say(f"pictures that are attached from now on: {budget}")
 
     def _command_drop(self, argument: str) -> None:
         self._chat.files.drop(argument)

@@ -9,7 +9,7 @@ from gemma4_mlx.events import ModelReady
 from gemma4_mlx.messages import ImageTokens
 from tui import figures
 from tui.attachments.attachment import Attachment
-from tui.attachments.draft_arguments import named_budget, named_place, refusal
+from tui.attachments.draft_arguments import named_place, refusal
 
 
 class DraftFiles:
@@ -59,13 +59,12 @@ class DraftFiles:
         taken, self.attachments = self.attachments, ()
         return taken
 
-    def set_budget(self, argument: str) -> None:
-        """As typed after /budget: for one picture, or for all that are attached or will be.
+    def set_budget(self, budget: ImageTokens, number: str = "") -> None:
+        """Choose the budget of one picture, or of all that are attached or will be.
 
         Raises:
-            UsageError: there is no such budget, or no such picture.
+            UsageError: there is no such picture.
         """
-        budget, number = named_budget(argument)
         chosen = list(self.attachments)
         if number:
             place = named_place(number, len(chosen), "/budget")

@@ -79,7 +79,7 @@ class Room:
         return max(1, self.use(draft).missing)
 
     def _shrink(self, draft: Draft) -> Draft:
-        conversation = self._chat.conversation
+        conversation, before = self._chat.conversation, self.use(draft).total
         plan = smaller_pictures(conversation, draft, self._missing(draft))
         for entry, place, budget in plan.sent:
             conversation.set_budget(entry, place, budget)
@@ -87,14 +87,15 @@ class Room:
         for place, budget in plan.draft:
             attachments[place] = attachments[place].with_budget(budget)
         smaller = replace(draft, attachments=tuple(attachments))
-        self.freed += plan.saved - (self.use(draft).draft - self.use(smaller).draft)
+        self.freed += max(0, plan.saved - (before - self.use(smaller).total))
         return smaller
 
     def _leave_out(self, draft: Draft) -> Draft:
         count, saved = oldest_turns(self._chat.conversation, self._missing(draft))
+        before = self.use(draft).used
         for _ in range(count):
             self._chat.conversation.leave_out_oldest()
-        self.freed += saved
+        self.freed += max(0, saved - (before - self.use(draft).used))
         return draft
 
     def _summarise(self, draft: Draft) -> Draft | None:

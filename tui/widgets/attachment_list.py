@@ -11,7 +11,7 @@ from gemma4_mlx.events import ModelReady
 from gemma4_mlx.messages import ImageTokens
 from tui import figures
 from tui.attachments.attachment import Attachment
-from tui.attachments.draft_arguments import named_budget, named_files, named_place, refusal
+from tui.attachments.draft_arguments import named_files, named_place, refusal
 from tui.attachments.paths import Kind
 from tui.widgets.attachment_row import AttachmentRow
 
@@ -117,13 +117,12 @@ class AttachmentList(VerticalScroll, can_focus=False):
         """
         self.add(Attachment(kind, path) for path in named_files(argument, kind))
 
-    def set_budget(self, argument: str) -> None:
+    def set_budget(self, budget: ImageTokens, number: str = "") -> None:
         """Choose the budget of one row, or of all pictures that are attached or will be.
 
         Raises:
-            UsageError: there is no such budget, or no such row.
+            UsageError: there is no such row.
         """
-        budget, number = named_budget(argument)
         if number:
             self._numbered(number, "/budget").choose(budget)
         else:

@@ -14,7 +14,7 @@ from textual.widgets import Static
 from tui.chat.entry import Entry
 from tui.theme import QUIET
 
-Wish = Literal["copy", "edit", "retry", "older", "newer", "open", "leave"]
+Wish = Literal["copy", "edit", "retry", "older", "newer", "open", "less", "more"]
 
 
 class Turn(Vertical, can_focus=True):

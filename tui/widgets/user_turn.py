@@ -7,6 +7,7 @@ from textual.binding import Binding
 from textual.widgets import Static
 
 from tui.chat.entry import Entry
+from tui.chat.sent_budgets import has_pictures
 from tui.text.printable import printable
 from tui.widgets.sent_attachment import SentAttachment
 from tui.widgets.turn import Turn
@@ -24,21 +25,27 @@ class UserTurn(Turn):
         note: what else is to be said of it, such as that it waits.
     """
 
-    BINDINGS = [Binding("o", "wish('open')", "Open attachments", id="turn.open")]
+    BINDINGS = [
+        Binding("o", "wish('open')", "Open attachments", id="turn.open"),
+        Binding("left", "wish('less')", "Fewer tokens for its pictures", id="turn.less"),
+        Binding("right", "wish('more')", "More tokens for its pictures", id="turn.more"),
+    ]
     SPEAKER = "You"
 
     def __init__(self, entry: Entry, version: tuple[int, int] = (1, 1), *, note: str = "") -> None:
         super().__init__(entry, version)
         self._note = note
         self._sent = [
-            SentAttachment(each, entry.receipts_of(place))
+            SentAttachment(each, entry.receipts_of(place), is_changed=entry.is_changed(place))
             for place, each in enumerate(entry.attachments)
         ]
 
     @property
     def keys(self) -> str:
         """The keys that do something here, for the line of hints."""
-        return super().keys.replace(" · esc", " · o open · esc" if self._sent else " · esc")
+        pictures = " · ←→ budget" if has_pictures(self.entry) else ""
+        own = f" · o open{pictures}" if self._sent else ""
+        return super().keys.replace(" · esc", f"{own} · esc")
 
     def compose(self) -> ComposeResult:
         """Attachments first, as the model reads them."""
@@ -52,6 +59,7 @@ class UserTurn(Turn):
                 yield Static(f"… and {more} characters more", classes="more")
 
     def show_receipts(self) -> None:
-        """The model has got more of what was attached."""
-        for place, sent in enumerate(self._sent):
-            sent.receive(self.entry.receipts_of(place))
+        """The model has got more of what was attached, or will get it in another way."""
+        entry = self.entry
+        for place, (sent, held) in enumerate(zip(self._sent, entry.attachments, strict=True)):
+            sent.show(held, entry.receipts_of(place), is_changed=entry.is_changed(place))

@@ -11,11 +11,13 @@ from inspect import isawaitable
 from pathlib import Path
 
 from gemma4_mlx.errors import UsageError
+from tui.attachments.draft_arguments import SENT, named_budget
 from tui.attachments.paths import resolve
 from tui.chat.conversation import Conversation
 from tui.chat.entry import Entry
 from tui.commands import Command, find_command
 from tui.screens.chat.face import ChatFace
+from tui.screens.chat.old_pictures import OldPictures
 from tui.widgets.notice import Notice
 
 
@@ -70,7 +72,11 @@ class ChatCommands:
         self._chat.action_record()
 
     def _command_budget(self, argument: str) -> None:
-        self._chat.composer.attached.set_budget(argument)
+        budget, where = named_budget(argument)
+        if where == SENT:
+            OldPictures(self._chat).spread(budget)
+        else:
+            self._chat.composer.attached.set_budget(budget, where)
 
     def _command_drop(self, argument: str) -> None:
         self._chat.composer.attached.drop(argument)

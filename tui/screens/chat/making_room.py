@@ -8,6 +8,7 @@ from tui.chat.context import oldest_turns, smaller_pictures
 from tui.chat.conversation import Draft
 from tui.chat.summary import ASK_FOR_SUMMARY, continued
 from tui.screens.chat.face import ChatFace
+from tui.screens.chat.old_pictures import OldPictures
 from tui.widgets.notice import Notice
 from tui.widgets.user_turn import UserTurn
 
@@ -34,23 +35,24 @@ class MakingRoom:
         before = self._chat.context.total
         for entry, place, budget in plan.sent:
             self._chat.conversation.set_budget(entry, place, budget)
+        OldPictures(self._chat).changed(entry for entry, *_ in plan.sent)
         for place, budget in plan.draft:
             self._chat.composer.attached.rows[place].choose(budget)
-        in_draft = before - self._chat.context.total
-        self.freed += max(0, plan.saved - in_draft)
+        shown = before - self._chat.context.total
+        self.freed += max(0, plan.saved - shown)
         self._chat.say(f"pictures now cost {figures.tokens(plan.saved)} less")
         await self._send()
 
     async def oldest(self) -> None:
         """Leave out the oldest turns, then send."""
-        conversation = self._chat.conversation
+        conversation, before = self._chat.conversation, self._chat.context.used
         count, saved = oldest_turns(conversation, max(1, self._chat.context.missing))
         for _ in range(count):
             question = conversation.leave_out_oldest()
             shown = self._chat.transcript.find(question.id) if question else None
             if isinstance(shown, UserTurn):
                 await shown.recompose()
-        self.freed += saved
+        self.freed += max(0, saved - (before - self._chat.context.used))
         await self._send()
 
     async def summary(self) -> None:

@@ -6,6 +6,7 @@ from gemma4_mlx.errors import UsageError
 from tui.attachments.opening import open_file
 from tui.chat.entry import Entry
 from tui.screens.chat.face import ChatFace
+from tui.screens.chat.old_pictures import OldPictures
 from tui.widgets.turn import Turn, Wish
 
 
@@ -36,6 +37,8 @@ class TurnWishes:
                 await self._chat.turns.retry(self._answer_of(entry))
             case "older" | "newer":
                 await self._show_version(entry, 1 if wish == "newer" else -1)
+            case "less" | "more":
+                OldPictures(self._chat).step(entry, 1 if wish == "more" else -1)
             case "open":
                 self._open(entry)
 
