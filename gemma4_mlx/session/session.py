@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -220,15 +220,20 @@ class Session:
                 for event in events:
                     reply.hear(event)
                     if isinstance(event, Finished):
-                        self._note(messages, reply)
+                        self._note(messages, reply, before)
                     yield event
             except GeneratorExit:
-                if self._messages is before:  # no later turn has ended
-                    self._note(messages, reply)
+                self._note(messages, reply, before)
                 raise
 
-    def _note(self, messages: tuple[ChatMessage, ...], reply: Reply) -> None:
-        if reply:
+    def _note(
+        self,
+        messages: tuple[ChatMessage, ...],
+        reply: Reply,
+        before: tuple[ChatMessage, ...],
+    ) -> None:
+        """Keep a turn, unless another one has ended since it began: that must not be undone."""
+        if reply and self._messages is before:
             self._messages = (*messages, reply.message())
 
     def _open(
@@ -290,22 +295,38 @@ class Session:
     ) -> Generator[PromptProgress, None, mx.array]:
         """Read what the trunk does not hold yet; see `prefill`."""
         start = trunk.offset
-        soft_tokens: dict[str, list[mx.array]] = {"image": [], "audio": [], "video": []}
-        for medium in key.media:
-            if medium.stop > start:
-                rows = self._encoder.soft_tokens(inputs, medium)
-                soft_tokens[medium.kind].append(rows[max(0, start - medium.start) :])
         ids = inputs.input_ids[:, start:]
+        encoding = self._encode(inputs, key, start)
         del inputs
-        prompt = self._model.splice(ids, *soft_tokens.values())
-        del soft_tokens
-        mx.eval(prompt)
-        if not choice.keeps_towers:
-            self._model.release_towers()
+        try:
+            prompt = self._model.splice(ids, *(yield from encoding))
+            mx.eval(prompt)
+        finally:
+            del encoding
+            if not choice.keeps_towers:
+                self._model.release_towers()
         pictures = slot_runs(ids, *self._model.picture_token_ids)
         chunks = plan_chunks(ids.shape[1], pictures, choice.chunk)
         chunks = cut_chunks(chunks, [place - start for place in places])
         return (yield from read_chunks(self._model, prompt, trunk.caches, chunks))
+
+    def _encode(
+        self, inputs: ModelInputs, key: PromptKey, start: int
+    ) -> Generator[PromptProgress, None, Iterable[list[mx.array]]]:
+        """Soft tokens of pictures, of clips and of frames, from a position on.
+
+        It tells that nothing is read yet after each medium that had to be encoded, so that
+        whoever wants the turn stopped can say so.
+        """
+        soft_tokens: dict[str, list[mx.array]] = {"image": [], "audio": [], "video": []}
+        for medium in key.media:
+            if medium.stop > start:
+                is_new = medium not in self._encoder
+                rows = self._encoder.soft_tokens(inputs, medium)
+                soft_tokens[medium.kind].append(rows[max(0, start - medium.start) :])
+                if is_new:
+                    yield PromptProgress(start, inputs.input_ids.shape[1])
+        return soft_tokens.values()
 
 
 def _as_message(message: str | ChatMessage) -> ChatMessage:

@@ -61,6 +61,7 @@ def write_session(path: Path, trunk: Trunk, model: Gemma4) -> None:
     # MLX puts .safetensors behind any other name.
     beside = path.with_name(f".{path.name}.{os.getpid()}.safetensors")
     try:
+        _begin_private(beside)
         mx.save_safetensors(str(beside), arrays, fields)
         os.replace(beside, path)
     except (OSError, RuntimeError) as error:
@@ -91,6 +92,12 @@ def read_session(path: Path, model: Gemma4, snapshot_bytes: int) -> Trunk:
         return _trunk(arrays, fields, model, snapshot_bytes)
     except (CacheError, KeyError, TypeError, ValueError) as error:
         raise SessionError(f"{path} does not fit together: {error}", _READ_AGAIN) from None
+
+
+def _begin_private(path: Path) -> None:
+    """An empty file that nobody else can read: what was said can be guessed from keys."""
+    path.unlink(missing_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _trunk(
@@ -141,9 +148,9 @@ def _positions_json(trunk: Trunk) -> str:
 
 
 def _load(path: Path) -> tuple[dict[str, mx.array], dict[str, str]]:
-    if not path.is_file():
-        raise SessionError(f"there is no file {path}", _READ_AGAIN)
     try:
+        if not path.is_file():
+            raise SessionError(f"there is no file {path}", _READ_AGAIN)
         read_header(path)  # MLX believes whatever a header says
         loaded: Any = mx.load(str(path), format="safetensors", return_metadata=True)
     except CheckpointError as error:

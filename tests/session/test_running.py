@@ -33,12 +33,26 @@ def run_by(monkeypatch):
 def test_pain_23_a_turn_stopped_anywhere_in_its_media_is_gone_on_with(load, record, run_by, stops):
     run_by(Choice(chunk=5, keeps_towers=False))
     talk = Talk(load("e2b-like"), record)
-    asked = iter([False] * stops)
+    asked = iter([False] * (3 + stops))  # three media are encoded first
     messages = question("", clip(1, frames=60), picture(1), clip(2))
     talk("send", messages, should_stop=lambda: next(asked, True))
     was_read = talk.session._trunk.offset
     assert 4 * stops <= was_read <= 5 * stops
     assert talk("send", messages, writes=ANSWER[:2]).reused_tokens == was_read
+    assert talk.is_cold()
+
+
+@pytest.mark.parametrize("stops", [1, 2])
+def test_a_turn_is_stopped_between_its_pictures(load, record, run_by, stops):
+    run_by(Choice(keeps_towers=False))
+    model = load("e2b-like")
+    talk, asked = Talk(model, record), iter([False] * stops)
+    message = question(words(1, 20), picture(1), picture(2), picture(3))
+    talk("send", message, should_stop=lambda: next(asked, True))
+    assert (record.encoded, talk.session._trunk.offset) == (stops, 0)
+    assert not model.towers.present
+    talk("send", message, writes=ANSWER[:2])
+    assert record.encoded == 3 - stops
     assert talk.is_cold()
 
 

@@ -206,6 +206,18 @@ def test_a_turn_that_is_closed_late_changes_nothing(talk):
     assert talk.is_cold()
 
 
+def test_a_turn_that_ends_late_does_not_undo_one_that_ended_before(talk):
+    talk.record.script = list(ANSWER)
+    late = talk.session.send(words(1, 40), max_tokens=9)
+    next(event for event in late if isinstance(event, TextDelta))
+    talk("send", words(2, 40))
+    messages = talk.session.messages
+    list(late)
+    assert talk.session.messages == messages
+    talk("send", words(3, 5))
+    assert talk.is_cold()
+
+
 def test_after_an_error_the_conversation_is_read_anew(talk, monkeypatch):
     talk("send", words(1, 40))
     before = talk.session.messages

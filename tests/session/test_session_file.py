@@ -107,6 +107,22 @@ def test_a_damaged_file_is_refused_and_the_chat_goes_on(saved, record, change):
     assert again.is_cold()
 
 
+def test_only_its_owner_can_read_it(saved):
+    _, path = saved
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_may_not_be_looked_for_is_refused(saved, monkeypatch):
+    talk, path = saved
+
+    def refuse(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(path), "is_file", refuse)
+    with pytest.raises(SessionError, match="Permission denied"):
+        talk.session.restore(path)
+
+
 def test_a_file_of_another_model_is_refused(saved, load):
     talk, path = saved
     for model in (load("26b-like"), load("e2b-like", 16)):
