@@ -15,7 +15,10 @@ import numpy as np
 
 from gemma4_mlx.config import TokenType
 from gemma4_mlx.errors import AttachmentError
+from gemma4_mlx.messages import ImagePart, MediaPart, VideoPart
 from gemma4_mlx.tokenizer import ControlIds
+
+Kind = Literal["image", "audio", "video"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +31,19 @@ class Slots:
         tokens: number of its soft tokens.
     """
 
-    kind: Literal["image", "audio", "video"]
+    kind: Kind
     name: str
     tokens: int
 
 
-def slots_of(
-    kind: Literal["image", "audio", "video"], name: str, tokens: int, frames: int
-) -> list[Slots]:
+def kind_of(part: MediaPart) -> Kind:
+    """What slots and receipts call its kind."""
+    if isinstance(part, ImagePart):
+        return "image"
+    return "video" if isinstance(part, VideoPart) else "audio"
+
+
+def slots_of(kind: Kind, name: str, tokens: int, frames: int) -> list[Slots]:
     """The slots of an attachment: one of a picture or clip, one of each frame of a video."""
     return [Slots(kind, name, tokens // (frames or 1))] * (frames or 1)
 

@@ -10,30 +10,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gemma4_mlx.chat_template import Conversation, Tools
 from gemma4_mlx.config import ModelConfig
-from gemma4_mlx.errors import AttachmentError, TokenizerError, UsageError
+from gemma4_mlx.errors import TokenizerError, UsageError
+from gemma4_mlx.events import MediaReceipt
 from gemma4_mlx.inputs import ModelInputs
 from gemma4_mlx.messages import (
     IMAGE_TOKEN_BUDGETS,
-    AudioPart,
-    ImagePart,
     ImageTokens,
     MediaPart,
-    Message,
     VideoPart,
     parse_messages,
 )
-from gemma4_mlx.processing.audio import PreparedAudio, clip_cost, prepare_audio, stack_audio
-from gemma4_mlx.processing.image import PreparedImage, prepare_image, stack_images
-from gemma4_mlx.processing.image_file import read_image_size
-from gemma4_mlx.processing.image_size import image_cost
-from gemma4_mlx.processing.long_audio import split_long_clips
-from gemma4_mlx.processing.placeholders import expand_placeholders, slots_of, token_types
-from gemma4_mlx.processing.receipts import Prepared, kind_of, receipt_of
+from gemma4_mlx.processing.placeholders import expand_placeholders, kind_of, slots_of, token_types
 from gemma4_mlx.processing.settings import (
     AudioSettings,
     ImageSettings,
@@ -42,14 +35,10 @@ from gemma4_mlx.processing.settings import (
     image_settings,
     video_settings,
 )
-from gemma4_mlx.processing.video import (
-    PreparedVideo,
-    prepare_video,
-    stack_videos,
-    video_cost,
-    with_times_and_sound,
-)
 from gemma4_mlx.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from gemma4_mlx.processing.senses import Senses
 
 
 @dataclass(frozen=True)
@@ -128,12 +117,8 @@ class Processor:
             UsageError: `image_tokens` is not a budget.
         """
         _check_budget(image_tokens)
-        messages = self._spelled_out(messages)
-        attachments = _attachments(parse_messages(messages))
-        prepared = [self._prepare(part, image_tokens) for part in attachments]
-        receipts = tuple(
-            receipt_of(*each, hears=self.hears) for each in zip(attachments, prepared, strict=True)
-        )
+        messages, attachments = self._spelled_out(messages)
+        arrays, receipts = self._prepare(attachments, image_tokens)
         ids = self.tokenizer.encode_chat(messages, thinking=thinking, tools=tools)
         slots = [
             slot
@@ -145,7 +130,7 @@ class Processor:
             input_ids=np.asarray([ids], np.int32),
             mm_token_type_ids=token_types(ids, self.tokenizer.control)[None],
             media=receipts,
-            **self._media_arrays(prepared),
+            **arrays,
         )
 
     def count(
@@ -161,8 +146,7 @@ class Processor:
             As `__call__`, except for damage that only decoding shows.
         """
         _check_budget(image_tokens)
-        messages = self._spelled_out(messages)
-        attachments = _attachments(parse_messages(messages))
+        messages, attachments = self._spelled_out(messages)
         ids = self.tokenizer.encode_chat(messages, thinking=thinking, tools=tools)
         slots = [
             slot
@@ -184,73 +168,28 @@ class Processor:
         Raises:
             AttachmentError: it cannot be read, or this model cannot take it.
         """
-        self._require_tower(part)
-        if isinstance(part, ImagePart):
-            width, height = read_image_size(part.source, name=part.name)
-            budget = self._budget(part, image_tokens)
-            return image_cost(width, height, budget, self.images).tokens
-        if isinstance(part, VideoPart):
-            return video_cost(part, self.videos).tokens
-        return clip_cost(part, self.audio).tokens
+        return self._senses().cost(part, image_tokens)
 
-    def _spelled_out(self, messages: Conversation) -> Conversation:
-        """The conversation as the model gets it.
+    def _spelled_out(self, messages: Conversation) -> tuple[Conversation, list[MediaPart]]:
+        """The conversation as the model gets it, and what is attached to it then."""
+        attachments = _attachments(messages)
+        if attachments:
+            messages = self._senses().spelled_out(messages)
+            attachments = _attachments(messages)
+        return messages, attachments
 
-        Videos know their frames' times and have their sound behind them; recordings are in parts
-        that the model can hear.
-        """
-        parsed = parse_messages(messages)
-        for part in _attachments(parsed):
-            self._require_tower(part)
-        spelled_out: Sequence[Message] = parsed
-        if self.videos is not None:
-            spelled_out = with_times_and_sound(spelled_out, self.videos, self.audio)
-        if self.audio is not None:
-            spelled_out = split_long_clips(spelled_out)
-        # Where nothing has changed, as given: templates tell a text from a list with one text.
-        return [
-            given if message is before else message
-            for given, before, message in zip(messages, parsed, spelled_out, strict=True)
-        ]
+    def _prepare(
+        self, attachments: Sequence[MediaPart], image_tokens: ImageTokens | None
+    ) -> tuple[Mapping[str, np.ndarray], tuple[MediaReceipt, ...]]:
+        if not attachments:
+            return {}, ()
+        return self._senses().prepare(attachments, image_tokens)
 
-    def _prepare(self, part: MediaPart, image_tokens: ImageTokens | None) -> Prepared:
-        if isinstance(part, ImagePart):
-            assert self.images is not None
-            return prepare_image(part, self._budget(part, image_tokens), self.images)
-        if isinstance(part, VideoPart):
-            assert self.videos is not None
-            return prepare_video(part, self.videos)
-        assert self.audio is not None
-        return prepare_audio(part, self.audio)
+    def _senses(self) -> Senses:
+        # Not at the top: see the module.
+        from gemma4_mlx.processing.senses import Senses
 
-    def _media_arrays(self, prepared: Sequence[Prepared]) -> Mapping[str, np.ndarray]:
-        arrays: dict[str, np.ndarray] = {}
-        images = [item for item in prepared if isinstance(item, PreparedImage)]
-        clips = [item for item in prepared if isinstance(item, PreparedAudio)]
-        videos = [item for item in prepared if isinstance(item, PreparedVideo)]
-        if images:
-            arrays["pixel_values"], arrays["image_position_ids"] = stack_images(images)
-        if clips:
-            arrays["input_features"], arrays["input_features_mask"] = stack_audio(clips)
-        if videos and self.videos:
-            frames = stack_videos(videos, self.videos)
-            arrays["pixel_values_videos"], arrays["video_position_ids"] = frames
-        return arrays
-
-    def _require_tower(self, part: MediaPart) -> None:
-        if isinstance(part, AudioPart) and self.audio is None:
-            raise AttachmentError(
-                f"{part.name}: this model does not hear; it has no audio tower",
-                "of the Gemma 4 family, E2B and E4B hear",
-            )
-        if not isinstance(part, AudioPart) and self.images is None:
-            raise AttachmentError(
-                f"{part.name}: this model does not see; it has no vision tower",
-                "use a Gemma 4 checkpoint with its vision tower",
-            )
-
-    def _budget(self, part: ImagePart, image_tokens: ImageTokens | None) -> ImageTokens:
-        return part.image_tokens or image_tokens or self.image_tokens
+        return Senses(self.images, self.audio, self.videos)
 
 
 def _check_media_ids(tokenizer: Tokenizer, config: ModelConfig, folder: Path) -> None:
@@ -270,6 +209,7 @@ def _check_budget(image_tokens: ImageTokens | None) -> None:
         raise UsageError(f"image_tokens {image_tokens!r}: expected {choices} or 'auto'")
 
 
-def _attachments(messages: Sequence[Message]) -> list[MediaPart]:
+def _attachments(messages: Conversation) -> list[MediaPart]:
     """All pictures, clips and videos, in the order of the conversation."""
-    return [part for message in messages for part in message.parts if isinstance(part, MediaPart)]
+    parts = (part for message in parse_messages(messages) for part in message.parts)
+    return [part for part in parts if isinstance(part, MediaPart)]

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from gemma4_mlx.events import MediaReceipt
-from gemma4_mlx.messages import AudioPart, ImagePart, MediaPart, VideoPart
+from gemma4_mlx.messages import AudioPart, MediaPart, VideoPart
 from gemma4_mlx.processing.audio import PreparedAudio
 from gemma4_mlx.processing.image import PreparedImage
 from gemma4_mlx.processing.video import PreparedVideo
 
 Prepared = PreparedImage | PreparedAudio | PreparedVideo
-
-
-def kind_of(part: MediaPart) -> Literal["image", "audio", "video"]:
-    """What receipts and slots call its kind."""
-    if isinstance(part, ImagePart):
-        return "image"
-    return "video" if isinstance(part, VideoPart) else "audio"
 
 
 def receipt_of(part: MediaPart, prepared: Prepared, *, hears: bool) -> MediaReceipt:
