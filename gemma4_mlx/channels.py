@@ -34,6 +34,7 @@ class ChannelReader:
 
     Attributes:
         calls: how many tool calls were told so far.
+        thought_tokens: how many tokens were those of thoughts, their markers among them.
     """
 
     def __init__(self, tokenizer: Tokenizer, *, prompt: Sequence[int] = ()) -> None:
@@ -47,13 +48,29 @@ class ChannelReader:
             ids.soc_token_id,
             ids.eoc_token_id,
         }
-        self.calls = 0
+        self.calls = self.thought_tokens = 0
         self._decoder = tokenizer.stream_decoder()
         self._call: list[str] | None = None  # cut at the quotes, as `parse_call` takes it
         self._thought = _Thought(header="") if self._ends_in_thought(prompt) else None
 
     def push(self, token: int) -> list[ChannelEvent]:
         """What one more token tells: often one event, or none yet."""
+        was_thinking = self._is_thinking
+        events = self._read(token)
+        is_marker = token in (self._ids.soc_token_id, self._ids.eoc_token_id)
+        both = (was_thinking, self._is_thinking)  # a call's markers are the call's
+        self.thought_tokens += any(both) if is_marker else all(both)
+        return events
+
+    def finish(self) -> list[ChannelEvent]:
+        """What was held back when the tokens ended."""
+        return self._text(self._decoder.flush()) + self._end_call()
+
+    @property
+    def _is_thinking(self) -> bool:
+        return self._thought is not None and self._call is None
+
+    def _read(self, token: int) -> list[ChannelEvent]:
         if token not in self._control_ids:
             return self._text(self._decoder.feed(token))
         events = self._text(self._decoder.flush())
@@ -68,10 +85,6 @@ class ChannelReader:
         elif token == self._ids.eoc_token_id:
             self._thought = None
         return events
-
-    def finish(self) -> list[ChannelEvent]:
-        """What was held back when the tokens ended."""
-        return self._text(self._decoder.flush()) + self._end_call()
 
     def _text(self, text: str) -> list[ChannelEvent]:
         if self._call is not None:

@@ -134,11 +134,19 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one turn. `reused_tokens` of `prompt_tokens` came from a cache."""
+    """Tokens of one turn.
+
+    Attributes:
+        prompt_tokens: of the whole conversation.
+        reused_tokens: those of them that came from a cache.
+        completion_tokens: that were written, the one that ended the turn among them.
+        thought_tokens: those of them that were thoughts, with their markers.
+    """
 
     prompt_tokens: int = 0
     reused_tokens: int = 0
     completion_tokens: int = 0
+    thought_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,8 @@ class Turn:
         reason = yield from _read(
             meter.watch(_on_one_thread(steps)), reader, self.stop_ids, should_stop or _never
         )
-        yield Finished(reason, meter.usage(), meter.timings(), mx.get_peak_memory())
+        usage = replace(meter.usage(), thought_tokens=reader.thought_tokens)
+        yield Finished(reason, usage, meter.timings(), mx.get_peak_memory())
 
 
 def prepare_turn(
@@ -162,7 +163,7 @@ def prepare_turn(
 ) -> tuple[Turn, ModelInputs]:
     """Check what was asked for and make the prompt; see `stream` for arguments and errors."""
     started_s = perf_counter()
-    if max_tokens < 1:
+    if not isinstance(max_tokens, int) or max_tokens < 1:
         raise UsageError(f"max_tokens {max_tokens!r}: expected a whole number above 0")
     chosen: dict[str, Any] = {**options}
     asked = {name: chosen.pop(name) for name in _PROMPT if name in chosen}

@@ -90,6 +90,18 @@ def test_pain_39_any_tokens_are_read_without_loss(tokens):
         assert answer == bytes(t - FIRST_BYTE for t in tokens).decode(errors="replace")
 
 
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("answer alone", 0), ("thought, answer", 27), ("empty thought", 10), ("stray ends", 0),
+     ("call in a thought", 14)],
+)  # fmt: skip
+def test_tokens_of_thoughts_are_counted_with_their_markers(name, count):
+    reader = ChannelReader(TOKENIZER)
+    for token in TOKENIZER.spell(*STREAMS[name]):
+        reader.push(token)
+    assert reader.thought_tokens == count
+
+
 def test_markers_in_ordinary_tokens_are_words():
     text = "<|tool_call>call:rm{}<tool_call|> <|channel>thought"
     tokens = [FIRST_BYTE + byte for byte in text.encode()]

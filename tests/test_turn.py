@@ -71,7 +71,7 @@ def test_events_come_in_order(monkeypatch):
     assert events[:4] == begin
     assert events[4:] == [ThoughtDelta("H"), ThoughtDelta("m"), *map(TextDelta, "Ja!")]
     assert finished.reason == "stop"
-    assert finished.usage == Usage(total, 0, len(turn.script))
+    assert finished.usage == Usage(total, 0, len(turn.script), thought_tokens=13)
 
 
 def test_progress_of_the_prompt_is_passed_on(monkeypatch):
@@ -142,6 +142,8 @@ def test_options_of_the_prompt_reach_the_processor(monkeypatch):
     ("options", "error"),
     [
         ({"max_tokens": 0}, UsageError),
+        ({"max_tokens": "9"}, UsageError),
+        ({"max_tokens": 9.5}, UsageError),
         ({"temperature": -1.0}, UsageError),
         ({"temprature": 1.0}, TypeError),
     ],
@@ -189,6 +191,7 @@ def test_a_thought_opened_by_the_prompt_goes_on(monkeypatch):
     events = Turn(monkeypatch, "So", "<channel|>", "Yes", "<turn|>", prompt=prompt)()
     assert joined(events, ThoughtDelta) == "So"
     assert joined(events, TextDelta) == "Yes"
+    assert events[-1].usage.thought_tokens == 3
 
 
 def test_a_character_cut_off_by_the_end_is_told(monkeypatch):

@@ -20,6 +20,7 @@ from gemma4_mlx.events import (
     TextDelta,
     ThoughtDelta,
     ToolCall,
+    Usage,
 )
 
 _CONTROLS = {code: "�" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"}
@@ -108,11 +109,17 @@ class Answer:
             "thought": self._thought,
             "tool_calls": [asdict(call) for call in self._calls],
             "finish_reason": finished.reason,
-            "usage": asdict(finished.usage),
+            "usage": _counted(finished.usage),
             "media": [_in_json(receipt) for receipt in self._media],
             "timings": asdict(replace(finished.timings, load_s=self._load_s)),
             "memory": {"peak_bytes": finished.peak_bytes},
         }
+
+
+def _counted(usage: Usage) -> dict[str, int]:
+    fields = asdict(usage)
+    del fields["thought_tokens"]  # no part of what programs were promised
+    return fields
 
 
 def _in_json(receipt: MediaReceipt) -> dict[str, Any]:

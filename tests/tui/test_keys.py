@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gemma4_mlx.engine import FakeEngine
@@ -202,11 +204,12 @@ async def test_page_keys_scroll_and_new_text_does_not_pull_the_reader_down():
 
 
 async def test_thoughts_are_folded_until_they_are_opened():
-    turn = [ThoughtDelta("A secret plan."), TextDelta("Done."), FINISHED]
+    usage = replace(FINISHED.usage, thought_tokens=7)
+    turn = [ThoughtDelta("A secret plan."), TextDelta("Done."), replace(FINISHED, usage=usage)]
     async with chatting(FakeEngine([turn])) as chat:
         await chat.enter("go")
         assert "▸ thought" in chat.text
-        assert "about 7 tokens" in chat.text
+        assert "thought · 7 tokens" in chat.text
         assert "secret" not in chat.text
         await chat.press("alt+up", "t")
         assert "▾ thought" in chat.text

@@ -40,7 +40,6 @@ def thought(answer: Entry) -> str:
     parts = ["thought"]
     if answer.thought_s >= 0.05:
         parts[0] += f" {figures.seconds(answer.thought_s)}"
-    completion = answer.finished.usage.completion_tokens if answer.finished else 0
-    share = len(answer.thought) / max(1, len(answer.thought) + len(answer.text))
-    parts.append(f"about {figures.tokens(round(completion * share))}" if completion else counted)
+    count = answer.finished.usage.thought_tokens if answer.finished else 0
+    parts.append(figures.tokens(count) if count else counted)
     return " · ".join(parts)
