@@ -163,7 +163,7 @@ def _parse_content(content: Any) -> tuple[Part, ...]:
     if content is None:
         return ()
     if isinstance(content, str):
-        return (TextPart(content),)
+        return (TextPart(_whole(content)),)
     if not isinstance(content, Sequence):
         raise MessageError(f"content must be text or a list of parts, not {type(content).__name__}")
     return tuple(_parse_part(part) for part in content)
@@ -194,7 +194,19 @@ def _parse_text(raw: Mapping[str, Any]) -> TextPart:
     text = raw.get("text")
     if not isinstance(text, str):
         raise MessageError(f"text part: 'text' must be a string, not {type(text).__name__}")
-    return TextPart(text)
+    return TextPart(_whole(text))
+
+
+def _whole(text: str) -> str:
+    """Text without halves of characters, which Python makes of bytes that are no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise MessageError(
+            f"a text has half a character, {text[error.start]!r} at place {error.start}",
+            "give it in UTF-8",
+        ) from None
+    return text
 
 
 def _parse_image(raw: Mapping[str, Any]) -> ImagePart:

@@ -140,7 +140,7 @@ def decode_command(line: bytes) -> Command:
     try:
         match raw.pop("do", None):
             case "start":
-                return Start(**raw)
+                return Start(**{**raw, "model": _text(raw["model"])})
             case "turn":
                 return Ask(_turn(raw["turn"]), _mapping(raw["request"]))
             case "stop":
@@ -264,6 +264,12 @@ def _refuse(line: bytes) -> NoReturn:
 
 def _turn(value: Any) -> int:
     if type(value) is not int:
+        raise ValueError(value)
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
         raise ValueError(value)
     return value
 

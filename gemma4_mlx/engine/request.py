@@ -65,6 +65,9 @@ class TurnRequest:
             raise UsageError(f"a turn has unknown fields: {', '.join(unknown)}")
         if not isinstance(raw.get("messages"), list):
             raise UsageError("a turn needs 'messages', a list in the chat form")
+        for name, kind in (("state_path", str), ("thinking", bool)):  # others are looked at later
+            if not isinstance(raw.get(name, kind()), kind):
+                raise UsageError(f"a turn's {name!r} is {raw[name]!r}, expected a {kind.__name__}")
         return cls(**raw)
 
 

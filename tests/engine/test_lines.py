@@ -125,6 +125,7 @@ def test_what_is_no_reply_is_refused(line):
         b"", b"{}", b'{"do":"dance"}', b'{"do":"stop","turn":1}', b'{"do":"turn","turn":1}',
         b'{"do":"turn","request":{}}', b'{"do":"turn","turn":true,"request":{}}', b'{"do":[]}',
         b'{"do":"turn","turn":1,"request":[]}', b'{"do":"start"}', b'{"event":"bye"}',
+        b'{"do":"start","protocol":1,"model":7}',
         b'{"do":"turn","turn":1,"request":{"temperature":Infinity}}',
     ],
     ids=repr,

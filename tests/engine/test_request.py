@@ -46,6 +46,8 @@ def test_what_cannot_leave_the_process_is_named(thing):
         ({}, "messages"),
         ({"messages": "hello"}, "messages"),
         ({"messages": [], "mood": "fine", "topp": 1}, "unknown fields: mood, topp"),
+        ({"messages": [], "state_path": 7}, "'state_path' is 7, expected a str"),
+        ({"messages": [], "thinking": "no"}, "'thinking' is 'no', expected a bool"),
     ],
 )
 def test_what_is_no_request_is_refused(raw, said):

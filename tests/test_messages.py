@@ -1,0 +1,17 @@
+"""What is no message is refused by name."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from gemma4_mlx.errors import MessageError
+from gemma4_mlx.messages import parse_messages
+
+
+@pytest.mark.parametrize("wrap", [str, lambda text: [{"type": "text", "text": text}]])
+def test_bytes_that_are_no_text_are_told_from_a_fault_of_the_program(wrap):
+    typed = os.fsdecode(b"caf\xe9")  # as Python reads the command line
+    with pytest.raises(MessageError, match=r"message 0: a text has half a character.* at place 3"):
+        parse_messages([{"role": "user", "content": wrap(typed)}])
