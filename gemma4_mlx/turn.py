@@ -147,7 +147,11 @@ class Turn:
         meter = _Meter(self.started_s, len(self.prompt), reused)
         reader = ChannelReader(self.tokenizer, prompt=self.prompt)
         reason = yield from _read(
-            meter.watch(_on_one_thread(steps)), reader, self.stop_ids, should_stop or _never
+            meter.watch(_on_one_thread(steps)),
+            reader,
+            guard=LoopGuard(self.tokenizer.stream_decoder),
+            stop_ids=self.stop_ids,
+            should_stop=should_stop or _never,
         )
         usage = replace(meter.usage(), thought_tokens=reader.thought_tokens)
         yield Finished(reason, usage, meter.timings(), mx.get_peak_memory())
@@ -187,12 +191,13 @@ _PROMPT = tuple(PromptOptions.__annotations__)
 def _read(
     steps: Iterator[int | PromptProgress],
     reader: ChannelReader,
+    *,
+    guard: LoopGuard,
     stop_ids: Collection[int],
     should_stop: Callable[[], bool],
 ) -> Generator[Event, None, FinishReason]:
     """Tell what the model writes; return why it ended."""
     reason: FinishReason = "length"
-    guard = LoopGuard()
     for step in steps:
         if isinstance(step, PromptProgress):
             yield step

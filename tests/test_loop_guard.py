@@ -12,10 +12,13 @@ from gemma4_mlx.loading import find_checkpoint
 from gemma4_mlx.loop_guard import LONGEST_STRETCH, LoopGuard
 from gemma4_mlx.tokenizer import Tokenizer
 
+POCKET = Tokenizer.from_folder(find_checkpoint("pocket"))
+"""Of short tokens, so that there are more of them than of a real one's."""
+
 
 def stops_after(tokens: list[int]) -> int | None:
     """Tokens until the guard says stop; None if it never does."""
-    guard = LoopGuard()
+    guard = LoopGuard(POCKET.stream_decoder)
     return next((n for n, token in enumerate(tokens, 1) if guard.push(token)), None)
 
 
@@ -48,9 +51,7 @@ LEFT_ALONE = {
 
 @pytest.mark.parametrize("text", LEFT_ALONE.values(), ids=LEFT_ALONE)
 def test_pain_36_what_merely_looks_alike_is_left_alone(text):
-    """With a tokenizer of short tokens, so that there are more of them than of a real one's."""
-    tokenizer = Tokenizer.from_folder(find_checkpoint("pocket"))
-    assert stops_after(tokenizer.encode(text)) is None
+    assert stops_after(POCKET.encode(text)) is None
 
 
 LOOPS = {
@@ -64,10 +65,44 @@ LOOPS = {
 
 @pytest.mark.parametrize("text", LOOPS.values(), ids=LOOPS)
 def test_pain_36_loops_of_words_end(text):
-    tokenizer = Tokenizer.from_folder(find_checkpoint("pocket"))
-    assert stops_after(tokenizer.encode(text)) is not None
+    assert stops_after(POCKET.encode(text)) is not None
+
+
+COUNTING_ALONG = {
+    "attempts": "Attempt {0}: let me try that once more.\n",
+    "numbers that grow": "So {0} is not it, and {1} is not it; let me look at the next one. ",
+    "a sentence": "Wait, number {0} may be wrong, so I should check it again, and all before it.\n",
+}
+
+
+@pytest.mark.parametrize("verse", COUNTING_ALONG.values(), ids=COUNTING_ALONG)
+def test_pain_36_loops_that_count_end_too(verse):
+    """After 128 verses and what closes the loop, and not at the change from 99 to 100."""
+    verses = [verse.format(number, number * number) for number in range(90, 240)]
+    found = stops_after(POCKET.encode("".join(verses)))
+    assert found is not None
+    assert len(POCKET.encode("".join(verses[:100]))) < found
+    assert found < len(POCKET.encode("".join(verses[:140])))
+
+
+BOTTLES = "{0} bottles of milk on the wall, {0} bottles of milk. Take one down, pass it around.\n"
+
+COUNTED = {
+    "a song": "".join(BOTTLES.format(number) for number in range(99, 0, -1)),
+    "squares": "".join(f"| {n} | {n * n} | {n**3} |\n" for n in range(150)),
+    "rows of a database": "".join(
+        f"INSERT INTO users (id, name) VALUES ({n}, 'user{n}');\n" for n in range(150)
+    ),
+    "a list": "".join(f"{n}. Item {n}\n" for n in range(300)),
+    "methods": "".join(f"    def get_{n}(self):\n        return self.f_{n}\n" for n in range(140)),
+}
+
+
+@pytest.mark.parametrize("text", COUNTED.values(), ids=COUNTED)
+def test_pain_36_what_counts_for_a_purpose_is_left_alone(text):
+    assert stops_after(POCKET.encode(text)) is None
 
 
 def test_noise_is_no_loop():
     rng = random.Random(3)
-    assert stops_after([rng.randrange(3) for _ in range(20_000)]) is None
+    assert stops_after([rng.randrange(3) for _ in range(8_000)]) is None
