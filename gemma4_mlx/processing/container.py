@@ -1,4 +1,4 @@
-"""Files with tracks of pictures and sound: MP4, QuickTime, Matroska, WebM, AVI, MPEG-TS.
+"""Files with tracks of pictures and sound: MP4, QuickTime, Matroska, WebM, AVI, MPEG, WMV.
 
 Opened with PyAV, an extra that is imported when the first such file is.
 """
@@ -18,12 +18,17 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.stream import Stream
 
-SUPPORTED_VIDEOS = "MP4, MOV, MKV, WebM, AVI, MPEG-TS"
+SUPPORTED_VIDEOS = "MP4, MOV, MKV, WebM, AVI, FLV, MPEG, WMV"
 
 _BEGINNING = 197  # bytes: two packets of an MPEG transport stream begin in them
 _STILLS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif"}
 _BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}
-_STARTS = (b"\x1aE\xdf\xa3", b"FLV\x01")  # Matroska, Flash
+_STARTS = (
+    b"\x1aE\xdf\xa3",  # Matroska
+    b"FLV\x01",
+    b"\0\0\x01\xba",  # MPEG program stream
+    b"0&\xb2u\x8ef\xcf\x11\xa6\xd9",  # Windows Media
+)
 _SEEK_UNITS_PER_S = 1_000_000  # of a whole container, as FFmpeg counts
 _MISSING_S = 1.0  # A file that ends so much earlier than it says was cut off.
 
@@ -55,6 +60,8 @@ class FileState(NamedTuple):
 
 def is_container(path: Path) -> bool:
     """Whether a file begins like one that can hold tracks; no for one that cannot be read."""
+    if not path.is_file():
+        return False  # opening a pipe may wait for ever
     try:
         with path.open("rb") as file:
             start = file.read(_BEGINNING)

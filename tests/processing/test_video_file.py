@@ -47,6 +47,7 @@ KINDS = {
     "a.webm": {"codec": "libvpx", "count": 40, "rate": 24, "sound_s": 1.0},
     "a.avi": {"codec": "mpeg4", "count": 45, "rate": 25},
     "a.ts": {"count": 50, "key_every": 20},
+    "a.wmv": {"codec": "wmv2", "count": 40, "key_every": 12},
     "one.mp4": {"count": 1},
     "odd.avi": {"codec": "mpeg4", "count": 3, "size": (65, 63)},
 }
@@ -75,6 +76,19 @@ def test_a_camera_puts_a_time_before_each_packet(tmp_path):
     assert is_container(path)
     assert header(path).frames == 12
     assert len(frames_at(path, [0.0, 0.5, 1.1])) == 3
+
+
+@pytest.mark.parametrize("name", ["a.mpg", "a.vob"])
+def test_a_program_stream_is_read(tmp_path, name):
+    """Its times are those of packs, so that a frame may be taken for its neighbour."""
+    path = write_video(tmp_path / name, 60, 25, codec="mpeg2video", key_every=12)
+    assert is_container(path)
+    decoded, found = all_frames(path), header(path)
+    assert 0.8 * 60 < found.frames <= len(decoded) == 60
+    times = frame_times(found, VideoSettings())
+    for time, seen in zip(times, frames_at(path, times), strict=True):
+        near = decoded[max(0, round(time * 25) - 1) : round(time * 25) + 2]
+        assert any((frame == seen).all() for frame in near)
 
 
 class Counting:
