@@ -18,6 +18,7 @@ from gemma4_mlx.engine import EngineLike
 from gemma4_mlx.errors import UsageError
 from tui import keys
 from tui.commands import find_command
+from tui.driver import ChatDriver
 from tui.screens.chat.screen import ChatScreen
 from tui.settings import presets
 from tui.settings.kinds import Value
@@ -75,7 +76,7 @@ class ChatApp(App[None], inherit_bindings=False):
         preferences: Preferences | None = None,
     ) -> None:
         with _without_colour() as colourless:
-            super().__init__(ansi_color=True if colourless else None)
+            super().__init__(ChatDriver, ansi_color=True if colourless else None)
         self.preferences = preferences or Preferences()
         self.chat = ChatScreen(engine, options or ChatOptions())
         self._downloads: Downloads | None = None

@@ -25,7 +25,7 @@ from tui.theme import QUIET
 from tui.widgets.file_list import FileList
 from tui.widgets.preview import Preview
 
-KEYS = "enter attach · space mark · ← up · ctrl+a all files · esc back"
+KEYS = "enter attach · space mark · ← up · esc back · ctrl+a all files"
 
 
 class FilesScreen(ModalScreen[list[Path]]):
@@ -34,6 +34,7 @@ class FilesScreen(ModalScreen[list[Path]]):
     Args:
         image_tokens: the budget at which pictures are priced.
         folder: where to begin.
+        previews: as `Preview` has it.
     """
 
     DEFAULT_CSS = """
@@ -42,8 +43,8 @@ class FilesScreen(ModalScreen[list[Path]]):
         width: 96%; height: 92%; padding: 0 1; background: $surface; border: round $panel;
         border-title-color: $foreground; border-subtitle-color: $success;
     }
-    FilesScreen FileList { width: 1fr; height: 1fr; }
-    #files-look { width: 1fr; max-width: 48; padding: 0 0 0 1; }
+    FilesScreen FileList { width: 3fr; height: 1fr; }
+    #files-look { width: 2fr; max-width: 48; padding: 0 0 0 1; }
     #files-facts { height: auto; max-height: 3; text-align: center; width: 100%; }
     #files-keys { height: 1; color: $text-disabled; text-wrap: nowrap; text-overflow: ellipsis; }
     #files-filter { height: 1; }
@@ -78,7 +79,13 @@ class FilesScreen(ModalScreen[list[Path]]):
             super().__init__()
             self.path, self.facts = path, facts
 
-    def __init__(self, image_tokens: ImageTokens | None = None, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        image_tokens: ImageTokens | None = None,
+        folder: Path | None = None,
+        *,
+        previews: str = "auto",
+    ) -> None:
         super().__init__()
         self._image_tokens: ImageTokens | None = image_tokens
         self._folder = folder or Path.cwd()
@@ -87,7 +94,7 @@ class FilesScreen(ModalScreen[list[Path]]):
         self._letters = ""
         self._everything = False
         self._list = FileList()
-        self._preview = Preview()
+        self._preview = Preview(previews=previews)
         self._card = Vertical()
 
     def compose(self) -> ComposeResult:
@@ -214,7 +221,7 @@ class FilesScreen(ModalScreen[list[Path]]):
         if entry is None or not entry.is_media:
             self._preview.path = None
             return
-        self._preview.path = entry.path if media_kind(entry.path) == "image" else None
+        self._preview.path = None if media_kind(entry.path) == "audio" else entry.path
         self._price(entry, self._image_tokens)
 
     def on_file_list_opened(self, message: FileList.Opened) -> None:

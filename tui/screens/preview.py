@@ -1,4 +1,4 @@
-"""A picture of the draft, large, with what each budget costs."""
+"""A picture of the draft, large, with what each budget costs; or how a video begins."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from tui.theme import QUIET
 from tui.widgets.budget_selector import BudgetSelector
 from tui.widgets.preview import Preview
 
-KEYS = "←→ budget · esc back"
+KEYS = {"image": "←→ budget · esc back", "video": "esc back"}
 
 
 class PreviewScreen(ModalScreen[ImageTokens | None]):
     """Closes with the budget that was chosen.
 
     Args:
-        attachment: a picture whose header has been read.
+        attachment: a picture or video whose header has been read.
+        previews: as `Preview` has it.
     """
 
     DEFAULT_CSS = """
@@ -41,30 +42,33 @@ class PreviewScreen(ModalScreen[ImageTokens | None]):
         Binding("escape,space,enter,q", "close", "Back", id="preview.close"),
     ]
 
-    def __init__(self, attachment: Attachment) -> None:
+    def __init__(self, attachment: Attachment, *, previews: str = "auto") -> None:
         super().__init__()
         self._attachment = attachment
         self._facts = Static(markup=False, id="preview-facts")
-        self._preview = Preview(attachment.path)
+        self._preview = Preview(attachment.path, previews)
 
     def compose(self) -> ComposeResult:
         """The picture, and below it what it costs."""
         with Vertical() as card:
             card.border_title = Content(self._attachment.name)
             yield self._preview
-            with Center():
-                yield BudgetSelector()
+            if self._attachment.kind == "image":
+                with Center():
+                    yield BudgetSelector()
             yield self._facts
-            yield Static(KEYS, id="preview-keys")
+            yield Static(KEYS[self._attachment.kind], id="preview-keys")
 
     def on_mount(self) -> None:
         """Show the budget."""
-        self.query_one(BudgetSelector).value = self._attachment.image_tokens
+        for selector in self.query(BudgetSelector):
+            selector.value = self._attachment.image_tokens
         self.watch(self._preview, "failure", self._show_facts)
 
     def action_step(self, by: int) -> None:
         """Another budget."""
-        self.query_one(BudgetSelector).step(by)
+        for selector in self.query(BudgetSelector):
+            selector.step(by)
 
     def action_close(self) -> None:
         """Back to the row."""

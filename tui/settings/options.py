@@ -14,7 +14,7 @@ from tui.settings.schema import Setting
 from tui.settings.values import Settings
 
 _BY_PATH = {"model": "model", "look.plain": "plain", "chats.keep": "keep_chats"}
-_BY_PATH |= {"chats.keep_media": "keep_media"}
+_BY_PATH |= {"chats.keep_media": "keep_media", "look.preview": "preview"}
 _BY_PATH |= {setting.path: name for name, setting in CHOICES.items()}
 
 
@@ -35,6 +35,7 @@ class ChatOptions:
         max_tokens, temperature, top_p, top_k, seed: as in `TurnRequest`.
         is_first_run: whether nobody has ever chosen a model.
         plain: line by line, without a screen.
+        preview: how pictures are shown before they are sent: "auto", "blocks" or "off".
         continue_last: begin with the chat that was used last.
         keep_chats: whether chats are kept on the disk.
         keep_media: whether copies are kept of what was attached.
@@ -52,6 +53,7 @@ class ChatOptions:
     seed: int | None = None
     is_first_run: bool = False
     plain: bool = False
+    preview: str = "auto"
     continue_last: bool = False
     keep_chats: bool = True
     keep_media: bool = True

@@ -53,6 +53,7 @@ class Setting:
 
 BUDGET = Choice((*IMAGE_TOKEN_BUDGETS, "auto"))
 THEMES = Choice(("auto", "dark", "light", "ansi"))
+PREVIEWS = Choice(("auto", "blocks", "off"))
 
 SAMPLING: tuple[Setting, ...] = (
     Setting(
@@ -138,6 +139,12 @@ SETTINGS: tuple[Setting, ...] = (
         THEMES,
         "auto",
         "colours; ansi: the terminal's own sixteen",
+    ),
+    Setting(
+        "look.preview",
+        PREVIEWS,
+        "auto",
+        "pictures before they are sent: as sharp as the terminal can, blocks, or none",
     ),
     Setting(
         "look.enter_sends",

@@ -73,7 +73,7 @@ class Composer(Vertical):
             self.pages = pages
 
     class PreviewWanted(Message):
-        """The picture of a row should be shown large."""
+        """The picture or video of a row should be shown large."""
 
         def __init__(self, row: AttachmentRow) -> None:
             super().__init__()
@@ -311,14 +311,11 @@ class Composer(Vertical):
     # Attachments
 
     def on_attachment_row_looked_at(self, message: AttachmentRow.LookedAt) -> None:
-        """A picture is shown by the screen; a clip is played at once."""
+        """A picture or video is shown by the screen; a clip is played at once."""
         message.stop()
         row = message.row
-        if row.holds.kind == "image":
+        if row.holds.kind != "audio":
             self.post_message(self.PreviewWanted(row))
-            return
-        if row.holds.kind == "video":
-            self.say("videos are not shown here: the model sees single frames of them")
             return
         for other in self.attached.rows:
             other.hush()

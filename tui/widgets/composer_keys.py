@@ -24,7 +24,7 @@ IMAGE_ROW = (
     ("row.down", "back"),
 )
 CLIP_ROW = (("row.look", "play"), ("row.remove", "remove"), ("row.down", "back"))
-VIDEO_ROW = (("row.remove", "remove"), ("row.down", "back"))
+VIDEO_ROW = (("row.look", "look"), ("row.remove", "remove"), ("row.down", "back"))
 SUGGESTIONS = (
     ("suggestions.up suggestions.down", "choose"),
     ("suggestions.complete", "complete"),

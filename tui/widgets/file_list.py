@@ -13,6 +13,7 @@ from textual.widget import Widget
 from tui import figures
 from tui.attachments.folder_list import FolderEntry
 from tui.attachments.paths import media_kind
+from tui.text.shortened import shortened
 from tui.theme import QUIET
 
 _SIZE_WIDTH = 8
@@ -115,9 +116,8 @@ class FileList(Widget):
         kind = media_kind(entry.path)
         sign = "▸" if entry.is_folder else figures.sign(kind) if kind else "·"
         size = "" if entry.is_folder else figures.size(entry.size)
-        name = Content(entry.name).truncate(
-            max(4, width - _SIZE_WIDTH - 5), ellipsis=True, pad=True
-        )
+        room = max(4, width - _SIZE_WIDTH - 5)
+        name = Content(shortened(entry.name, room)).truncate(room, pad=True)
         line = Content.assemble(
             (mark, "$success"),
             (f"{sign} ", "$secondary" if kind else QUIET),

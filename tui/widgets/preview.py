@@ -1,4 +1,4 @@
-"""A picture on the screen, as coloured half-blocks."""
+"""A picture on the screen: drawn by the terminal where it can, else as coloured half-blocks."""
 
 from __future__ import annotations
 
@@ -9,21 +9,33 @@ from textual import work
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
+from textual.timer import Timer
 from textual.widget import Widget
 
 from gemma4_mlx.errors import Gemma4Error
 from tui.attachments.half_blocks import HalfBlocks, open_thumbnail
+from tui.attachments.kitty_picture import KittyPicture
+from tui.driver import PictureTerminal, picture_terminal
 from tui.text.printable import printable_line
+from tui.theme import QUIET
 
 if TYPE_CHECKING:  # Pillow is imported when a picture is, not before
     from PIL.Image import Image
 
+SETTLED_S = 0.15
+"""A picture is sent to the terminal when its place has been the same for so long."""
+
 
 class Preview(Widget):
-    """Shows a picture as large as there is room, in its middle.
+    """Shows a picture, or how a video begins, as large as there is room, in its middle.
+
+    Args:
+        path: the file's.
+        previews: how it is shown: "auto" as well as the terminal can, "blocks" as half-blocks,
+            "off" not at all.
 
     Attributes:
-        path: the picture's file; None for an empty place.
+        path: the file's; None for an empty place.
         failure: why it cannot be shown; nothing if it can.
     """
 
@@ -39,15 +51,32 @@ class Preview(Widget):
             super().__init__()
             self.path, self.image, self.failure = path, image, failure
 
-    def __init__(self, path: Path | None = None) -> None:
+    class Sharpened(Message):
+        """An image is ready to be sent to the terminal."""
+
+        def __init__(self, image: Image, sharp: KittyPicture) -> None:
+            super().__init__()
+            self.image, self.sharp = image, sharp
+
+    def __init__(self, path: Path | None = None, previews: str = "auto") -> None:
         super().__init__()
+        self._previews = previews
         self._image: Image | None = None
-        self._blocks: HalfBlocks | None = None
+        self._shown: HalfBlocks | KittyPicture | None = None
+        self._terminal: PictureTerminal | None = None
+        self._settling: Timer | None = None
         self.set_reactive(Preview.path, path)
 
     def on_mount(self) -> None:
         """Open what is there from the start."""
+        if self._previews == "auto" and (terminal := picture_terminal(self.app)):
+            self._terminal = terminal
+            terminal.ask(self._fit)
         self.watch(self, "path", self._open)
+
+    def on_unmount(self) -> None:
+        """The terminal need not keep it."""
+        self._show(None)
 
     def on_resize(self) -> None:
         """Fit it again."""
@@ -55,7 +84,9 @@ class Preview(Widget):
 
     def render(self) -> Content:
         """All of it."""
-        return Content("\n").join(self._blocks.lines if self._blocks else ())
+        if self._previews == "off" and self.path is not None:
+            return Content.styled("previews are off", QUIET)
+        return Content("\n").join(self._shown.lines if self._shown else ())
 
     def on_preview_opened(self, message: Opened) -> None:
         """Show it, unless another one has been asked for meanwhile."""
@@ -64,10 +95,17 @@ class Preview(Widget):
             self._image, self.failure = message.image, message.failure
             self._fit()
 
+    def on_preview_sharpened(self, message: Sharpened) -> None:
+        """Have the terminal draw it, if it is still what is shown."""
+        message.stop()
+        if message.image is self._image and self._terminal is not None:
+            self._terminal.write(message.sharp.sending)
+            self._show(message.sharp)
+
     def _open(self, path: Path | None) -> None:
         self._image, self.failure = None, ""
         self._fit()
-        if path is not None:
+        if path is not None and self._previews != "off":
             self._read(path)
 
     @work(thread=True, exclusive=True, group="preview")
@@ -81,9 +119,27 @@ class Preview(Widget):
             self.post_message(self.Opened(path, None, f"{name}: {type(error).__name__}"))
 
     def _fit(self) -> None:
+        """At once as half-blocks; sharper a little later, where there is somebody who can."""
         width, height = self.size
-        has_room = width > 0 and height > 0
-        self._blocks = (
-            HalfBlocks.fit(self._image, width, height) if self._image and has_room else None
-        )
+        if not self._image or width <= 0 or height <= 0:
+            self._show(None)
+            return
+        self._show(HalfBlocks.fit(self._image, width, height))
+        if self._terminal is not None and self._terminal.shows:
+            if self._settling is not None:
+                self._settling.stop()
+            self._settling = self.set_timer(SETTLED_S, self._sharpen)
+
+    def _sharpen(self) -> None:
+        if self._image is not None:
+            self._make_sharp(self._image, *self.size)
+
+    @work(thread=True, exclusive=True, group="sharp")
+    def _make_sharp(self, image: Image, width: int, height: int) -> None:
+        self.post_message(self.Sharpened(image, KittyPicture.fit(image, width, height)))
+
+    def _show(self, shown: HalfBlocks | KittyPicture | None) -> None:
+        if isinstance(self._shown, KittyPicture) and self._terminal is not None:
+            self._terminal.write(self._shown.removal)
+        self._shown = shown
         self.refresh()

@@ -9,11 +9,18 @@ from textual import events
 from textual.binding import Binding
 from textual.screen import Screen
 
+from tui.settings.options import ChatOptions
 from tui.widgets.composer import Composer
 
 
 class AttachingScreen(Screen[None]):
-    """A screen with a composer."""
+    """A screen with a composer.
+
+    Attributes:
+        options: what was chosen for the chat.
+    """
+
+    options = ChatOptions()
 
     BINDINGS = [
         Binding("ctrl+f", "browse", "Attach files", id="chat.files"),
@@ -31,18 +38,20 @@ class AttachingScreen(Screen[None]):
 
         composer = self.query_one(Composer)
         budget = composer.attached.image_tokens
-        self.app.push_screen(FilesScreen(budget), composer.attach)
+        screen = FilesScreen(budget, previews=self.options.preview)
+        self.app.push_screen(screen, composer.attach)
 
     def action_record(self) -> None:
         """Record the microphone."""
         self.query_one(Composer).record()
 
     def on_composer_preview_wanted(self, message: Composer.PreviewWanted) -> None:
-        """Show the picture; the budget may be changed there."""
+        """Show the picture or video; the budget may be changed there."""
         from tui.screens.preview import PreviewScreen
 
         message.stop()
-        self.app.push_screen(PreviewScreen(message.row.holds), message.row.choose)
+        screen = PreviewScreen(message.row.holds, previews=self.options.preview)
+        self.app.push_screen(screen, message.row.choose)
 
     def on_paste(self, event: events.Paste) -> None:
         """Whatever has the focus: who pastes or drops means the draft."""
