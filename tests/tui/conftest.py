@@ -1,8 +1,11 @@
-"""The chat under test keeps its things in a folder of its own."""
+"""A chat under test keeps its things in a folder of its own, and never waits for a clock."""
 
 from __future__ import annotations
 
 import pytest
+
+from tests.tui.parsed_styles import parse_once
+from tests.tui.rest import rest_instead_of_sleeping
 
 
 @pytest.fixture(autouse=True)
@@ -13,3 +16,15 @@ def home(tmp_path_factory, monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.delenv("COLORFGBG", raising=False)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def quick_pilot(monkeypatch):
+    rest_instead_of_sleeping(monkeypatch)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def parsed_styles():
+    with pytest.MonkeyPatch.context() as patch:
+        parse_once(patch)
+        yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from inspect import isawaitable
 from pathlib import Path
 
 import numpy as np
@@ -17,28 +18,28 @@ from gemma4_mlx.events import Finished, TextDelta, Timings, Usage
 from tui.app import ChatApp
 from tui.settings.options import ChatOptions
 from tui.widgets.attachment_list import AttachmentList
+from tui.widgets.attachment_row import AttachmentRow
 from tui.widgets.prompt import Prompt
-from tui.widgets.streamed_markdown import StreamedMarkdown
-from tui.widgets.thoughts import Thoughts
 
 FINISHED = Finished("stop", Usage(281, 0, 9), Timings(0.0, 0.24, 800.0, 118.0))
 ANSWER = (TextDelta("A red star "), TextDelta("and a blue circle."), FINISHED)
+GROWING = "StreamedMarkdown, Thoughts"
+"""They show what was told after a while."""
 
 
-class Chat:
-    """What a person can do, and what they see."""
+class Driven:
+    """What a person can do in an app, and what they see."""
 
-    def __init__(self, pilot: Pilot, engine: FakeEngine) -> None:
+    def __init__(self, pilot: Pilot) -> None:
         self.pilot = pilot
         self.app = pilot.app
-        self.engine = engine
 
     @property
     def prompt(self) -> Prompt:
         return self.app.screen.query_one(Prompt)
 
     @property
-    def rows(self):
+    def rows(self) -> list[AttachmentRow]:
         return self.app.screen.query_one(AttachmentList).rows
 
     @property
@@ -51,32 +52,11 @@ class Chat:
     def text(self) -> str:
         return "\n".join(self.lines)
 
-    @property
-    def messages(self) -> list:
-        """The conversation as the engine got it last."""
-        return list(self.engine.requests[-1].messages)
-
     async def settle(self) -> None:
-        """Until all files are read and all that was told is on the screen."""
-        for _ in range(2):
-            await self.pilot.pause()
+        """Until all files are read, and all that this leads to is on the screen."""
+        await self.pilot.pause()
+        while self.app.workers:
             await self.app.workers.wait_for_complete()
-            for markdown in self.app.chat.query(StreamedMarkdown):
-                await markdown.flush()
-            for thoughts in self.app.chat.query(Thoughts):
-                thoughts.flush()
-            await self.pilot.pause()
-        await self._come_to_rest()
-
-    async def _come_to_rest(self) -> None:
-        """Until the transcript has followed what made its room smaller or larger."""
-        before = None
-        for _ in range(20):
-            transcript = self.app.chat.transcript
-            stands = transcript.scroll_y, transcript.max_scroll_y, transcript.size
-            if stands == before and transcript.scroll_y == transcript.scroll_target_y:
-                return
-            before = stands
             await self.pilot.pause()
 
     async def press(self, *keys: str) -> None:
@@ -88,14 +68,36 @@ class Chat:
         self.prompt.put(text)
         await self.settle()
 
+    async def paste(self, text: str) -> None:
+        self.app.post_message(events.Paste(text))
+        await self.settle()
+
+
+class Chat(Driven):
+    """A whole chat."""
+
+    def __init__(self, pilot: Pilot, engine: FakeEngine) -> None:
+        super().__init__(pilot)
+        self.engine = engine
+
+    @property
+    def messages(self) -> list:
+        """The conversation as the engine got it last."""
+        return list(self.engine.requests[-1].messages)
+
+    async def settle(self) -> None:
+        """Until all files are read and all that was told is on the screen."""
+        await super().settle()
+        while behind := [each for each in self.app.chat.query(GROWING) if each._timer]:
+            for each in behind:
+                if isawaitable(flushed := each.flush()):
+                    await flushed
+            await super().settle()
+
     async def enter(self, text: str) -> None:
         """Write a line and press Enter."""
         await self.write(text)
         await self.press("enter")
-
-    async def paste(self, text: str) -> None:
-        self.app.post_message(events.Paste(text))
-        await self.settle()
 
     async def tell(self, *told) -> None:
         for event in told:

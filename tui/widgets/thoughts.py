@@ -56,6 +56,8 @@ class Thoughts(Vertical):
             self._timer.stop()
             self._timer = None
         self.display = bool(self._entry.thought)
+        if not self.display:
+            return  # a hidden line, too, would have everything laid out anew
         sign = "▾" if self.unfolded else "▸"
         self._title.update(f"{sign} {answer_figures.thought(self._entry)}")
         self._body.update(printable(self._entry.thought).strip() if self.unfolded else "")
