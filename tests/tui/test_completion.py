@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tui.attachments.completion import file_query, ghost_arguments, suggest_commands, suggest_files
+from tui.attachments.completion import (
+    MOST_SUGGESTIONS,
+    file_query,
+    ghost_arguments,
+    suggest_commands,
+    suggest_files,
+)
+from tui.attachments.folder_list import FolderWalk
 from tui.commands import COMMANDS
 
 
@@ -60,7 +67,7 @@ def folder(tmp_path):
 
 
 def labels(query: str, folder: Path) -> list[str]:
-    return [each.label for each in suggest_files(query, folder)]
+    return [each.label for each in suggest_files(query, folder)[0]]
 
 
 def test_nothing_typed_lists_the_folder_and_the_usual_places(folder, monkeypatch):
@@ -98,7 +105,32 @@ def test_an_absolute_folder_is_looked_into(folder):
 
 
 def test_a_folder_is_typed_on_and_a_file_is_taken(folder):
-    inner = suggest_files("my", folder)[0]
+    inner = suggest_files("my", folder)[0][0]
     assert (inner.text, inner.path) == ('@"my pics/', None)
-    file = suggest_files("receipt", folder)[0]
+    file = suggest_files("receipt", folder)[0][0]
     assert (file.text, file.path, file.detail) == ("", folder / "receipt.png", "1 bytes")
+
+
+def test_files_are_found_however_deep_but_not_where_programs_keep_theirs(tmp_path):
+    deep = tmp_path / "a" / "b" / "c" / "d" / "e"
+    others = [tmp_path / "node_modules", tmp_path / ".hidden", tmp_path / "a" / "venv"]
+    for place in (deep, *others):
+        place.mkdir(parents=True)
+        (place / "tram.webp").write_bytes(b"x")
+    (tmp_path / "a" / "again").symlink_to(tmp_path)  # would never end
+    found, remark = suggest_files("tram", tmp_path)
+    assert ([each.label for each in found], remark) == (["a/b/c/d/e/tram.webp"], "")
+
+
+def test_a_search_that_would_take_long_ends_and_says_so(tmp_path, monkeypatch):
+    for number in range(200):
+        (tmp_path / f"{number:03}.png").write_bytes(b"x")
+    monkeypatch.setattr("tui.attachments.folder_list.MOST_WALKED", 100)
+    found, remark = suggest_files("png", tmp_path)
+    assert len(found) == MOST_SUGGESTIONS
+    assert remark.startswith("only the nearest 101 names were searched")
+    ticks = iter(range(100))
+    walk = FolderWalk(tmp_path, clock=lambda: next(ticks))
+    assert len(list(walk)) == 63 and walk.is_cut
+    walk = FolderWalk(tmp_path, is_wanted=lambda: False)
+    assert len(list(walk)) == 63 and walk.is_cut

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from textual.fuzzy import Matcher
 
 from tui import figures
-from tui.attachments.folder_list import FolderEntry, list_folder, walk_folder
+from tui.attachments.folder_list import FolderEntry, FolderWalk, list_folder
 from tui.commands import COMMANDS, find_command, matching_commands
 from tui.text.printable import printable_line
 
 MOST_SUGGESTIONS = 50
-_DEPTH = 3
+CUT = "only the nearest {} names were searched; name a folder, as in @Pictures/"
 _PLACES = ("~/Desktop", "~/Downloads", "~/Pictures")
 
 _COMMAND = re.compile(r"/[a-zA-Z?]*")
@@ -71,25 +72,39 @@ def file_query(line: str) -> tuple[int, str] | None:
     return match.start(), match["quoted"] if match["quoted"] is not None else match["bare"]
 
 
-def suggest_files(query: str, folder: Path) -> list[Suggestion]:
+def suggest_files(
+    query: str, folder: Path, is_wanted: Callable[[], bool] = lambda: True
+) -> tuple[list[Suggestion], str]:
     """Media files and folders that fit, the best first. Looks at the disk.
 
     Args:
         query: a folder to look in, if there is a slash, and letters of the name in their order.
         folder: where it starts if it is not absolute.
+        is_wanted: whether somebody still waits for it.
+
+    Returns:
+        What was found; and a remark if not everything was looked at.
     """
     inside, slash, letters = query.rpartition("/")
-    place = _place(folder, inside + slash)
+    place, remark = _place(folder, inside + slash), ""
     try:
         if slash or not letters or letters.startswith("."):
             entries = list_folder(place, everything=letters.startswith("."))
             entries = [entry for entry in entries if entry.is_folder or entry.is_media]
         else:
-            entries = list(walk_folder(place, depth=_DEPTH))
+            walk = FolderWalk(place, is_wanted=is_wanted)
+            entries = [entry for entry in walk if _has(letters, entry.path)]
+            remark = CUT.format(walk.looked_at) if walk.is_cut else ""
     except (OSError, ValueError):
-        return []
+        return [], ""
     found = [_suggest(entry, place, inside + slash) for entry in _best(entries, letters, place)]
-    return found if query else [*found, *_well_known()]
+    return (found if query else [*found, *_well_known()]), remark
+
+
+def _has(letters: str, path: Path) -> bool:
+    """Whether a path has these letters in their order: quicker than to ask how well it fits."""
+    rest = iter(str(path).lower())
+    return all(letter in rest for letter in letters.lower())
 
 
 def _place(folder: Path, typed: str) -> Path:

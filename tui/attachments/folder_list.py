@@ -5,15 +5,25 @@ from __future__ import annotations
 import os
 import stat
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 from tui.attachments.paths import media_kind
 from tui.text.printable import printable_line
 
 MOST_ENTRIES = 5000
-"""No more entries are looked at, in all: a folder can be endless, or far away."""
+"""No more entries of a folder are looked at: it can be endless, or far away."""
+
+MOST_WALKED = 20_000
+LONGEST_WALK_S = 0.5
+LOOK_AT_CLOCK = 64
+"""Entries after which the time is looked at."""
+
+FILLED = {"node_modules", "__pycache__", "site-packages", "venv", "target", "Library"}
+"""Folders that programs fill, and nobody keeps pictures in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +74,57 @@ def list_folder(folder: Path, *, everything: bool = False) -> list[FolderEntry]:
     )
 
 
-def walk_folder(folder: Path, *, depth: int) -> Iterator[FolderEntry]:
-    """Media files and folders in a folder and those below it, the nearest first."""
-    left = MOST_ENTRIES
-    waiting = deque([(folder, depth)])
-    while waiting and left > 0:
-        place, levels = waiting.popleft()
-        try:
-            for entry in _scan(place):
-                left -= 1
-                if not _is_wanted(entry):
-                    continue
-                yield entry
-                if entry.is_folder and levels > 1:
-                    waiting.append((entry.path, levels - 1))
-        except OSError:
-            continue  # what may not be read cannot be attached either
+class FolderWalk:
+    """Media files and folders in a folder and all below it, the nearest first.
+
+    Hidden folders, those that programs fill, and links to folders are not entered. After
+    `MOST_WALKED` entries or `LONGEST_WALK_S` it ends, wherever it is.
+
+    Args:
+        folder: where it begins.
+        is_wanted: whether to go on.
+        clock: seconds that only go forward.
+
+    Attributes:
+        looked_at: how many entries it has come by.
+        is_cut: whether it ended before it had seen all.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        is_wanted: Callable[[], bool] = lambda: True,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self.looked_at = 0
+        self.is_cut = False
+        self._waiting = deque([folder])
+        self._is_wanted = is_wanted
+        self._clock = clock
+        self._until = clock() + LONGEST_WALK_S
+
+    def __iter__(self) -> Iterator[FolderEntry]:
+        """Walk."""
+        while self._waiting:
+            with suppress(OSError):  # what may not be read cannot be attached either
+                for entry in _scan(self._waiting.popleft()):
+                    if self._ends():
+                        return
+                    if _is_wanted(entry):
+                        yield entry
+                        self._enter_later(entry)
+
+    def _ends(self) -> bool:
+        self.looked_at += 1
+        if self.looked_at > MOST_WALKED or not self.looked_at % LOOK_AT_CLOCK:
+            is_late = self.looked_at > MOST_WALKED or self._clock() > self._until
+            self.is_cut = is_late or not self._is_wanted()
+        return self.is_cut
+
+    def _enter_later(self, entry: FolderEntry) -> None:
+        if entry.is_folder and entry.path.name not in FILLED and not entry.path.is_symlink():
+            self._waiting.append(entry.path)
 
 
 def _is_wanted(entry: FolderEntry) -> bool:

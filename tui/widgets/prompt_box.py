@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import TextArea
+from textual.worker import get_current_worker
 
 from tui.attachments.completion import (
     Suggestion,
@@ -113,16 +114,18 @@ class PromptBox(Vertical):
 
     @work(thread=True, exclusive=True, group="suggestions")
     def _find_files(self, start: int, letters: str) -> None:
-        found = suggest_files(letters, Path.cwd())
-        self.app.call_from_thread(self._offer_files, (start, letters), found)
+        worker = get_current_worker()
+        found = suggest_files(letters, Path.cwd(), lambda: not worker.is_cancelled)
+        if not worker.is_cancelled:
+            self.app.call_from_thread(self._offer_files, (start, letters), *found)
 
-    def _offer_files(self, query: tuple[int, str], found: list[Suggestion]) -> None:
+    def _offer_files(self, query: tuple[int, str], found: list[Suggestion], remark: str) -> None:
         if file_query(self.prompt.before_cursor) == query:  # still what is asked for
-            self._offer(found)
+            self._offer(found, remark)
 
-    def _offer(self, items: list[Suggestion]) -> None:
-        self._suggestions.offer(items)
+    def _offer(self, items: list[Suggestion], remark: str = "") -> None:
         self.prompt.is_suggesting = bool(items)
+        self._suggestions.offer(items, remark)
 
     def _close(self, is_suggesting: bool) -> None:
         if not is_suggesting:

@@ -47,6 +47,7 @@ class Suggestions(Widget):
     def __init__(self) -> None:
         super().__init__()
         self._items: Sequence[Suggestion] = ()
+        self._remark = ""
         self._chosen = 0
         self._top = 0
 
@@ -55,13 +56,14 @@ class Suggestions(Widget):
         """What is chosen; None if there is nothing to choose from."""
         return self._items[self._chosen] if self._items else None
 
-    def offer(self, items: Sequence[Suggestion]) -> None:
-        """Show these, the first chosen; nothing if there are none."""
+    def offer(self, items: Sequence[Suggestion], remark: str = "") -> None:
+        """Show these, the first chosen, and a remark below; nothing if there is neither."""
         if list(items) != list(self._items):
             self._items, self._chosen, self._top = tuple(items), 0, 0
-        self.display = bool(items)
+        self._remark = remark
+        self.display = bool(items or remark)
         # It stands before the prompt: up by its own height, it covers what is above instead.
-        self.styles.offset = (0, -self._height)
+        self.styles.offset = (0, -self._height - bool(remark))
         self.refresh(layout=True)
 
     def move(self, by: int) -> None:
@@ -74,12 +76,15 @@ class Suggestions(Widget):
 
     def render(self) -> Content:
         """The lines."""
-        shown = range(self._top, self._top + self._height)
-        return Content("\n").join(map(self._line, shown))
+        lines = list(map(self._line, range(self._top, self._top + self._height)))
+        if self._remark:
+            width = self.content_size.width
+            lines.append(Content.styled(self._remark, QUIET).truncate(width, ellipsis=True))
+        return Content("\n").join(lines)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """A line each."""
-        return self._height
+        return self._height + bool(self._remark)
 
     def on_click(self, event: events.Click) -> None:
         """A click takes."""
