@@ -22,14 +22,13 @@ from gemma4_mlx.events import (
     ToolCall,
     Usage,
 )
-
-_CONTROLS = {code: "�" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"}
+from gemma4_mlx.printable import printable
 
 
 class Answer:
     """Takes a turn's events and prints them.
 
-    On a terminal control characters are replaced: a model can be talked into writing such as
+    On a terminal control characters are shown as signs: a model can be talked into writing such as
     take it over. A pipe gets every character as it came.
 
     Args:
@@ -64,7 +63,7 @@ class Answer:
                 case ThoughtDelta(text):
                     self._thought += text
                     self._is_thinking = True
-                    self._notes.aside(text.translate(_CONTROLS))
+                    self._notes.aside(printable(text))
                 case TextDelta(text):
                     self._text += text
                     self._print()
@@ -93,7 +92,7 @@ class Answer:
         ready = self._text.rstrip("\n")[self._printed :]
         if ready and not self._as_json:
             self._end_thought()
-            shown = ready.translate(_CONTROLS) if self._is_on_terminal else ready
+            shown = printable(ready) if self._is_on_terminal else ready
             click.echo(shown, nl=False)
             self._printed += len(ready)
 

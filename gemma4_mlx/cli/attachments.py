@@ -17,6 +17,9 @@ def attachment(path: Path) -> MediaPart:
     Raises:
         AttachmentError: it cannot be read.
     """
+    from gemma4_mlx.processing.attached_file import check_file
+
+    check_file(path, str(path))
     try:
         with path.open("rb") as file:
             start = file.read(12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -9,7 +10,9 @@ from typing import Any, NoReturn
 
 import click
 
+from gemma4_mlx.cli.streams import make_usable
 from gemma4_mlx.errors import EngineError, Gemma4Error
+from gemma4_mlx.printable import printable
 
 ENTRY_POINTS = "gemma4.commands"
 """Where other packages name their commands."""
@@ -17,11 +20,25 @@ ENTRY_POINTS = "gemma4.commands"
 INTERRUPTED = 130  # as shells count: 128 and the number of SIGINT
 PIPE_CLOSED = 141  # 128 and the number of SIGPIPE
 
+_CURES = {
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room: your share of the disk is used up",
+    errno.EACCES: "check its permissions",
+    errno.EROFS: "this disk is read-only; GEMMA4_HOME can name a folder elsewhere",
+    errno.EBADF: "a stream is closed that the command writes to",
+}
+"""What helps against what the system refuses."""
+
 _OWN_OPTIONS = {"--help", "--version"}
 
 
 class Commands(click.Group):
     """Our own commands and those of other packages, which are imported only when asked for."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the program, on streams that can be used."""
+        make_usable()
+        return super().main(*args, **extra)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Without a command's name: chat on a terminal, answer once in a pipe."""
@@ -38,11 +55,11 @@ class Commands(click.Group):
         return sorted({*self.commands, *entry_points(group=ENTRY_POINTS).names})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name."""
-        from importlib.metadata import entry_points
-
+        """The command of that name; what others bring is looked for after our own."""
         if cmd_name in self.commands:
             return self.commands[cmd_name]
+        from importlib.metadata import entry_points
+
         brought = entry_points(group=ENTRY_POINTS, name=cmd_name)
         return next((entry_point.load() for entry_point in brought), None)
 
@@ -60,7 +77,7 @@ class Commands(click.Group):
             _forget_stdout()
             ctx.exit(PIPE_CLOSED)
         except OSError as error:
-            _fail(ctx, EngineError(f"the system refused: {error}", "is the disk full?"))
+            _fail(ctx, _refused(error))
         except Exception as error:
             _fail(ctx, error)
 
@@ -76,10 +93,18 @@ def _fail(ctx: click.Context, error: Exception) -> NoReturn:
     if not isinstance(error, Gemma4Error | MemoryError):
         traceback.print_exception(error)
     failed = failure(error)
-    click.echo(f"error: {failed.message}", err=True)
+    # Both may name a file, whose name can hold whatever steers a terminal.
+    click.echo(f"error: {printable(failed.message)}", err=True)
     if failed.hint:
-        click.echo(f"hint: {failed.hint}", err=True)
+        click.echo(f"hint: {printable(failed.hint)}", err=True)
     ctx.exit(failed.exit_code)
+
+
+def _refused(error: OSError) -> EngineError:
+    """What the system would not do, with what can be done about it."""
+    where = "" if error.filename is None else f": {error.filename}"
+    hint = _CURES.get(error.errno or 0, "")
+    return EngineError(f"the system refused: {error.strerror or error}{where}", hint)
 
 
 def _forget_stdout() -> None:

@@ -10,6 +10,7 @@ import click
 from gemma4_mlx.cli.attachments import attachment, in_frames, picture_size
 from gemma4_mlx.cli.options import image_tokens_option
 from gemma4_mlx.messages import AudioPart, ImageTokens, MediaPart, VideoPart
+from gemma4_mlx.printable import printable_line
 
 PUBLISHED_BUDGET = 280
 """What a picture may cost in the published checkpoints."""
@@ -28,7 +29,7 @@ def cost(files: Sequence[Path], image_tokens: ImageTokens | None) -> None:
     """
     for path in files:
         tokens, seen = _cost(attachment(path), image_tokens or PUBLISHED_BUDGET)
-        click.echo(f"{tokens:>5} tokens  {path}  {seen}")
+        click.echo(f"{tokens:>5} tokens  {printable_line(str(path))}  {seen}")
 
 
 def _cost(part: MediaPart, image_tokens: ImageTokens) -> tuple[int, str]:

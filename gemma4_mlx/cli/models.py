@@ -59,6 +59,8 @@ def get(name: str, revision: str | None, as_json: bool) -> None:
 
     A download that was cut off goes on where it stopped. Every file is checked.
     """
+    if name == DEMO_MODEL:
+        raise UsageError(f"{DEMO_MODEL} is a part of this program, so there is nothing to fetch")
     if as_json:
         _get_as_json(name, revision)
         return
@@ -121,7 +123,8 @@ def info(name: str, as_json: bool) -> None:
     click.echo(name)
     for label, text in words:
         click.echo(f"  {label:<10}{text}")
-    click.echo(f"  {'size':<10}{_size(facts['size_bytes'])}, {len(facts['files'])} files")
+    files = f", {len(facts['files'])} files" if facts["files"] else ""
+    click.echo(f"  {'size':<10}{_size(facts['size_bytes'])}{files}")
     for file, size_bytes in facts["files"].items():
         click.echo(f"    {_size(size_bytes):>9}  {file}")
 

@@ -21,7 +21,7 @@ image_tokens_option = click.option(
     "--image-tokens",
     type=click.Choice([*map(str, IMAGE_TOKEN_BUDGETS), "auto"]),
     callback=_budget,
-    help="The most tokens that a picture may cost.",
+    help="The most tokens that a picture may cost; the model's own number if not given.",
 )
 
 model_option = click.option(
@@ -43,7 +43,7 @@ _MODEL_AND_MEDIA = [
         multiple=True,
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help="Attach a picture or clip; can be repeated.",
+        help="Attach a picture, clip or video; can be repeated.",
     ),
     image_tokens_option,
 ]

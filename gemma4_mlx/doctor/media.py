@@ -69,9 +69,21 @@ def video() -> Finding:
 
 
 def microphone() -> Finding:
-    """Recording, which this version cannot do."""
-    text = "recording is not part of this version: attach a file"
-    return Finding("microphone", "info", text, data={"can_record": False})
+    """What the chat would record with; nothing is listened to."""
+    try:
+        sound = import_module("sounddevice")
+    except ImportError:
+        text, cure = "recording in the chat is an extra", 'pip install "gemma4-mlx[voice]"'
+        return Finding("microphone", "info", text, cure, {"can_record": False})
+    except OSError:  # what it raises where the library behind it is missing
+        text, cure = "recording needs the library PortAudio", "install it: libportaudio2 on Debian"
+        return Finding("microphone", "info", text, cure, {"can_record": False})
+    try:
+        name = str(sound.query_devices(kind="input")["name"])
+    except (sound.PortAudioError, ValueError):
+        text = "this machine has no microphone: attach a file"
+        return Finding("microphone", "info", text, data={"can_record": False})
+    return Finding("microphone", "ok", name, data={"can_record": True, "name": name})
 
 
 def _missing(topic: str, package: str, error: Exception) -> Finding:

@@ -4,6 +4,7 @@ processor       the whole way
 senses          media, as a checkpoint wants them; loaded with the first one
 settings        what processor_config.json says
 image_size      what a picture costs
+attached_file   which files may be opened
 image_file      a file to upright RGB
 image           RGB to patches and positions
 audio_file      a file to mono samples

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import soundfile
 
 from gemma4_mlx.errors import AttachmentError
 from gemma4_mlx.messages import AudioPart
+from gemma4_mlx.processing.attached_file import check_file
 from gemma4_mlx.processing.container import FileState, is_container
 from gemma4_mlx.processing.sound_track import read_sound, sound_length
 
@@ -24,6 +27,36 @@ _LOWEST_RATE, _HIGHEST_RATE = 1_000, 768_000  # in Hz
 _FULL_SCALE = 4.0  # Float samples may overshoot 1 a little; beyond this they are not scaled.
 
 
+class Recording:
+    """A long file of which parts are heard; read when the first of them is, and not again.
+
+    Args:
+        part: the whole of it.
+
+    Attributes:
+        state: of the file.
+    """
+
+    def __init__(self, part: AudioPart) -> None:
+        self._part = part
+        self.state = FileState.of(part.source, part.name)
+
+    @cached_property
+    def samples(self) -> np.ndarray:
+        """All of it, float32 [samples]."""
+        return read_audio(self._part)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Samples `start` to `stop - 1` of a recording at so many Hz: the source of an `AudioPart`."""
+
+    recording: Recording
+    start: int
+    stop: int
+    rate: int
+
+
 def read_audio(part: AudioPart) -> tuple[np.ndarray, int]:
     """Read a clip or a long recording and mix its channels down.
 
@@ -34,6 +67,9 @@ def read_audio(part: AudioPart) -> tuple[np.ndarray, int]:
         AttachmentError: it cannot be read, is too long (see `read_audio_length`), or holds no
             usable samples.
     """
+    if isinstance(part.source, Excerpt):
+        heard = part.source
+        return heard.recording.samples[heard.start : heard.stop], heard.rate
     samples, rate = _read(part)
     _check_rate(rate, part.name)
     if samples.size == 0:
@@ -59,6 +95,8 @@ def read_audio_length(part: AudioPart) -> tuple[int, int]:
         AttachmentError: it cannot be read, or is longer than 30 s where it must not be split,
             or than 90 min where it may.
     """
+    if isinstance(part.source, Excerpt):
+        return part.source.stop - part.source.start, part.source.rate
     if not isinstance(part.source, str | Path):
         samples, rate = _read(part)
         length = len(samples)
@@ -98,6 +136,7 @@ def _read(part: AudioPart) -> tuple[np.ndarray, int]:
 def _open(path: Path, name: str) -> soundfile.SoundFile:
     if path.is_dir():
         raise AttachmentError(f"{name} is a folder", "attach the clips in it one by one")
+    check_file(path, name, "audio")
     try:
         content = path.read_bytes()
     except FileNotFoundError:

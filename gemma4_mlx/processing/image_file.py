@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gemma4_mlx.errors import AttachmentError
+from gemma4_mlx.processing.attached_file import check_file
 
 MAX_PIXELS = 178_956_970
 """The largest picture that is opened: a larger one is an error and not minutes of swapping."""
@@ -121,6 +122,7 @@ def _check_size(size: tuple[int, int], name: str) -> None:
 def _open_file(path: Path, name: str) -> Image.Image:
     if path.is_dir():
         raise AttachmentError(f"{name} is a folder", "attach the pictures in it one by one")
+    check_file(path, name, "image")
     content = path.read_bytes()
     if not content:
         raise AttachmentError(f"{name} is empty (0 bytes)", "attach another copy")

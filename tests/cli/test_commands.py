@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from importlib.metadata import EntryPoint, EntryPoints
 
@@ -65,3 +66,23 @@ def test_an_unknown_command_is_a_usage_error():
 
 def test_version():
     assert run("--version").stdout == f"gemma4, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/disk/a"),
+            "error: the system refused: No space left on device: /disk/a\n"
+            "hint: make room on the disk\n",
+        ),
+        (OSError("odd"), "error: the system refused: odd\n"),
+    ],
+)
+def test_what_the_system_refuses_is_told_with_its_cure(monkeypatch, error, said):
+    def refused():
+        raise error
+
+    monkeypatch.setitem(main.commands, "refused", click.Command("refused", callback=refused))
+    done = CliRunner().invoke(main, ["refused"])
+    assert (done.exit_code, done.stderr) == (1, said)

@@ -49,5 +49,14 @@ def test_files_are_told_in_their_order(picture, tmp_path):
     assert "missing.png: no such file" in done.stderr
 
 
+def test_a_name_cannot_steer_the_terminal(tmp_path):
+    path = tmp_path / "a\x1b[31m\n.png"
+    Image.new("RGB", (100, 50)).save(path)
+    done = run(path, tmp_path / "gone\x1b[0m")
+    assert "a␛[31m .png" in done.stdout
+    assert "gone␛[0m: no such file" in done.stderr
+    assert "\x1b" not in done.output
+
+
 def test_no_file_is_a_usage_error():
     assert run().exit_code == 2

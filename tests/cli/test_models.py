@@ -247,6 +247,7 @@ def test_info_says_whose_the_files_are_and_what_they_fit(model: FakeHub, cache: 
     [
         (["rm", "nobody/nothing", "--yes"], 3, "not in the hub's cache"),
         (["rm", "pocket", "--yes"], 2, "a part of this program"),
+        (["get", "pocket"], 2, "a part of this program"),
         (["info", "nobody/nothing"], 3, "gemma4 models get nobody/nothing"),
         (["info", "nothing"], 3, "neither a folder nor a hub id"),
         (["get", "nobody/nothing"], 3, "could not be fetched"),

@@ -122,6 +122,6 @@ def test_a_model_cannot_take_over_the_terminal():
     with started("escape", "ask", "Hi", stdout=theirs) as process:
         os.close(theirs)
         assert process.wait(TIMEOUT_S) == 0
-        assert read_all(ours) == "�]0;title���2JHi\r\n"
+        assert read_all(ours) == "␛]0;title␇\r\n�2JHi\r\n"
     with started("escape", "ask", "Hi") as process:
         assert process.communicate()[0].decode() == "\x1b]0;title\x07\r\x9b2JHi\n"

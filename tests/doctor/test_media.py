@@ -46,3 +46,37 @@ def test_extras_are_told_or_how_to_get_them(monkeypatch, check, module, text):
     monkeypatch.setattr(media, "import_module", import_module)
     monkeypatch.setitem(sys.modules, module, None)
     assert f"gemma4-mlx[{check.__name__}]" in check().cure
+
+
+class FakeSound:
+    """sounddevice, with one microphone or none."""
+
+    PortAudioError = RuntimeError
+
+    def __init__(self, *names):
+        self._names = names
+
+    def query_devices(self, kind):
+        for name in self._names:
+            return {"name": name}
+        raise self.PortAudioError(f"Error querying device -1: no {kind}")
+
+
+@pytest.mark.parametrize(
+    ("sound", "level", "said"),
+    [
+        (FakeSound("MacBook Microphone"), "ok", "MacBook Microphone"),
+        (FakeSound(), "info", "this machine has no microphone: attach a file"),
+        (OSError("PortAudio library not found"), "info", "recording needs the library PortAudio"),
+        (ImportError("sounddevice"), "info", "recording in the chat is an extra"),
+    ],
+)
+def test_a_microphone_is_named_or_what_it_lacks(monkeypatch, sound, level, said):
+    def load(name):
+        if isinstance(sound, Exception):
+            raise sound
+        return sound
+
+    monkeypatch.setattr(media, "import_module", load)
+    found = media.microphone()
+    assert (found.level, found.text, found.data["can_record"]) == (level, said, level == "ok")

@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from gemma4_mlx.cli import main
+from gemma4_mlx.errors import UsageError
 from tui.cli.config import config
 from tui.settings import toml_file
 
@@ -59,3 +60,9 @@ def test_it_is_a_command_of_gemma4(run):
     result = CliRunner().invoke(main, ["config", "path"])
     assert result.exit_code == 0
     assert result.output.endswith("settings.toml\n")
+
+
+def test_without_a_terminal_no_editor_is_guessed(run):
+    result = run("edit", editor="")
+    assert isinstance(result.exception, UsageError)
+    assert result.exception.hint == f"edit {toml_file.settings_path()}"

@@ -503,7 +503,11 @@ def test_after_out_of_memory_room_can_be_made_too(tmp_path):
 def test_the_help_names_every_command_that_is_there():
     chat = talk("/help")
     for command in commands_here():
-        assert any(line.startswith(f"{command.usage.replace('…', '...')}:") for line in chat.lines)
+        assert any(line.startswith(f"/{command.name}") for line in chat.lines)
+        for alias in command.aliases:
+            assert any(line.endswith(f"/{alias}") or f"/{alias}," in line for line in chat.lines)
+    assert any(line.startswith("/open WORDS|N: ") for line in chat.lines)
+    assert "Ctrl+D leaves." in chat.lines
     names = {command.name for command in commands_here()}
     wanted = "image audio budget drop model think system preset set retry edit stop save new"
     assert names >= {*wanted.split(), "sessions", "open", "context", "help", "quit", "thoughts"}

@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING, Any
 from gemma4_mlx.errors import AttachmentError
 from gemma4_mlx.events import MediaReceipt
 from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS, AudioPart, ImageTokens, VideoPart
+from gemma4_mlx.processing.attached_file import LARGEST_BYTES
 from tui import figures
 from tui.attachments.paths import Kind, media_kind
 from tui.text.printable import printable_line
 
 if TYPE_CHECKING:  # numpy, Pillow and soundfile are imported when a file is, not before
     from gemma4_mlx.processing import ImageCost
-
-LARGEST_BYTES = {"image": 500_000_000, "audio": 2_000_000_000, "video": 50_000_000_000}
-"""Larger files are not opened: pictures and clips would be read into memory whole."""
 
 READABLE_SCALE = 0.67
 """Where a page is shrunk below this share of its size, small text is lost."""

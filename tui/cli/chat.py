@@ -67,7 +67,7 @@ Exit codes:
     multiple=True,
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Attach a picture or clip to the first question; can be repeated.",
+    help="Attach a picture, clip or video to the first question; can be repeated.",
 )
 @click.option(
     "--image-tokens",

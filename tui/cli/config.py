@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
+from gemma4_mlx.errors import UsageError
 from tui.editor import edit_file
 from tui.settings import toml_file
+from tui.terminal import is_terminal
 
 
 @click.group(short_help="The chat's settings.")
@@ -23,6 +27,11 @@ def path() -> None:
 @click.pass_context
 def edit(context: click.Context) -> None:
     """Open the file in your editor, VISUAL or EDITOR; a new one explains every setting."""
+    if not is_terminal() and not any(map(os.environ.get, ("VISUAL", "EDITOR"))):
+        raise UsageError(
+            "there is no terminal for an editor, and neither VISUAL nor EDITOR names one",
+            f"edit {toml_file.settings_path()}",
+        )
     file = toml_file.settings_path()
     if not file.exists():
         toml_file.begin(file)

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from tui.plain.chat import PlainChat
 
 THOUGHTS = Command("thoughts", "", "what the model thought before its last answer")
+_HERE = {
+    "open": Command("open", "WORDS|N", "open the chat in which these words were said, or a number"),
+    "sessions": Command("sessions", "[WORDS]", "all chats, or those with these words, numbered"),
+}
+"""What a command does here, where that is not what it does on the screen."""
+
 MOST_LISTED = 20
 
 TYPING = (
@@ -32,6 +38,7 @@ TYPING = (
     "The path of a picture or clip alone on a line attaches it.",
     "A space before a slash sends it as text.",
     "Ctrl+C stops an answer; what was written stays.",
+    "Ctrl+D leaves.",
 )
 
 
@@ -221,7 +228,9 @@ class PlainCommands:
 
     def _command_help(self, argument: str) -> None:
         for command in commands_here():
-            self._chat.console.say(f"{command.usage}: {command.summary}")
+            told = _HERE.get(command.name, command)
+            others = "".join(f", also /{alias}" for alias in command.aliases)
+            self._chat.console.say(f"{told.usage}: {told.summary}{others}")
         for line in TYPING:
             self._chat.console.say(line)
 
