@@ -6,12 +6,15 @@ Reference: transformers `models/gemma4/modeling_gemma4.py`, `Gemma4RMSNorm`,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import mlx.core as mx
 import mlx.nn as nn
 
 RMSNorm = nn.RMSNorm
+
+_GELU_SLOPE = math.sqrt(2 / math.pi)
 
 
 def fused(function: Callable[..., mx.array]) -> Callable[..., mx.array]:
@@ -30,7 +33,14 @@ def rms_normalize(x: mx.array, eps: float) -> mx.array:
 @fused
 def gated_gelu(gate: mx.array, up: mx.array) -> mx.array:
     """gelu(gate) * up, gelu by tanh. Shape kept."""
-    return nn.gelu_approx(gate) * up
+    # Written out, because what `mlx.nn` has is compiled on the CPU, too.
+    return 0.5 * gate * (1 + mx.tanh(_GELU_SLOPE * (gate + 0.044715 * gate**3))) * up
+
+
+@fused
+def silu(x: mx.array) -> mx.array:
+    """The sigmoid of x, times x. Shape kept."""
+    return x * mx.sigmoid(x)
 
 
 @fused

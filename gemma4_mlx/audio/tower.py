@@ -11,7 +11,7 @@ import mlx.nn as nn
 
 from gemma4_mlx.audio.attention import AudioAttention, ChunkLayout, relative_positions
 from gemma4_mlx.config import AudioConfig
-from gemma4_mlx.layers import ClippedLinear, RMSNorm
+from gemma4_mlx.layers import ClippedLinear, RMSNorm, silu
 
 
 class SubsampleLayer(nn.Module):
@@ -24,7 +24,7 @@ class SubsampleLayer(nn.Module):
 
     def __call__(self, x: mx.array) -> mx.array:
         """[1, T, F, in] -> [1, ceil(T / 2), ceil(F / 2), out]."""
-        return nn.relu(self.norm(self.conv(x)))
+        return mx.maximum(self.norm(self.conv(x)), 0)
 
 
 class SubsampleConvProjection(nn.Module):
@@ -61,7 +61,7 @@ class AudioFeedForward(nn.Module):
     def __call__(self, x: mx.array) -> mx.array:
         """[T, hidden] -> [T, hidden], residual included."""
         y = self.pre_layer_norm(mx.clip(x, -self._bound, self._bound))
-        y = self.ffw_layer_2(nn.silu(self.ffw_layer_1(y)))
+        y = self.ffw_layer_2(silu(self.ffw_layer_1(y)))
         y = self.post_layer_norm(mx.clip(y, -self._bound, self._bound))
         return x + y * self._weight
 
@@ -85,7 +85,7 @@ class LightConv1d(nn.Module):
         y = nn.glu(self.linear_start(self.pre_layer_norm(x)))
         y = self.depthwise_conv1d(mx.pad(y, [(self._kernel - 1, 0), (0, 0)])[None])[0]
         y = self.conv_norm(mx.clip(y, -self._bound, self._bound))
-        return x + self.linear_end(nn.silu(y))
+        return x + self.linear_end(silu(y))
 
 
 class ConformerLayer(nn.Module):
