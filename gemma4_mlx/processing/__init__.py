@@ -18,6 +18,7 @@ video_file      such a file's pictures
 video           frames with times, and what they cost
 placeholders    room in the prompt for soft tokens
 receipts        what is told of each attachment
+kept            what was made of files
 
 The values are loaded when they are first used: what works on media comes with the first one.
 """

@@ -10,12 +10,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from gemma4_mlx.errors import AttachmentError
+from gemma4_mlx.limits import MIB
 from gemma4_mlx.messages import AudioPart
-from gemma4_mlx.processing.audio_file import read_audio, read_audio_length
+from gemma4_mlx.processing.audio_file import Excerpt, read_audio, read_audio_length
+from gemma4_mlx.processing.container import FileState
+from gemma4_mlx.processing.kept import Kept
 from gemma4_mlx.processing.long_audio import clips_of
 from gemma4_mlx.processing.mel import log_mel, mel_frames
 from gemma4_mlx.processing.resample import resample, resampled_length
@@ -58,6 +62,9 @@ class PreparedAudio:
     sha256: str
 
 
+_HEARD: Kept[PreparedAudio] = Kept(64 * MIB, nbytes=lambda clip: clip.input_features.nbytes)
+
+
 def audio_soft_tokens(frames: int) -> int:
     """Soft tokens of a clip with `frames` real mel frames.
 
@@ -94,9 +101,22 @@ def clip_cost(part: AudioPart, settings: AudioSettings | None = None) -> ClipCos
 def prepare_audio(part: AudioPart, settings: AudioSettings) -> PreparedAudio:
     """Read a clip, mix it to mono, resample it and turn it into log-mel frames.
 
+    A file is read once, for a conversation is prepared again with each turn.
+
     Raises:
         AttachmentError: it cannot be used, or is longer than the model can hear at once.
     """
+    match part.source:
+        case Excerpt(recording, start, stop):
+            key = (recording.state, start, stop, settings)
+        case str() | Path():
+            key = (FileState.of(part.source, part.name), settings)
+        case _:
+            return _hear(part, settings)
+    return _HEARD.get(key, lambda: _hear(part, settings))
+
+
+def _hear(part: AudioPart, settings: AudioSettings) -> PreparedAudio:
     samples, rate = read_audio(replace(part, split=False))
     heard = resample(samples, rate, settings.sampling_rate)
     frames = mel_frames(len(heard), settings)

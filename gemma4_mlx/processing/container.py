@@ -39,6 +39,8 @@ class FileState(NamedTuple):
     path: Path
     modified_ns: int
     size_bytes: int
+    changed_ns: int  # which copying does not set back
+    number: int
 
     @classmethod
     def of(cls, path: str | Path, name: str) -> FileState:
@@ -55,7 +57,7 @@ class FileState(NamedTuple):
             raise AttachmentError(
                 f"{name} cannot be read: {error.strerror}", "check its permissions"
             ) from None
-        return cls(Path(path), now.st_mtime_ns, now.st_size)
+        return cls(Path(path), now.st_mtime_ns, now.st_size, now.st_ctime_ns, now.st_ino)
 
 
 def is_container(path: Path) -> bool:

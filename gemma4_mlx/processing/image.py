@@ -12,13 +12,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from gemma4_mlx.limits import MIB
 from gemma4_mlx.messages import ImagePart, ImageTokens
+from gemma4_mlx.processing.container import FileState
 from gemma4_mlx.processing.image_file import open_image
 from gemma4_mlx.processing.image_size import ImageCost, image_cost
+from gemma4_mlx.processing.kept import Kept
 from gemma4_mlx.processing.settings import ImageSettings
 
 PADDING = -1
@@ -45,25 +49,49 @@ class PreparedImage:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """A picture at the size at which the model sees it; `pixels` are uint8 [rows, columns, 3]."""
+
+    pixels: np.ndarray
+    width: int
+    height: int
+    cost: ImageCost
+    sha256: str
+
+
+_SEEN: Kept[_Seen] = Kept(64 * MIB, nbytes=lambda seen: seen.pixels.nbytes)
+
+
 def prepare_image(part: ImagePart, budget: ImageTokens, settings: ImageSettings) -> PreparedImage:
     """Read a picture, resize it to whole soft tokens and cut it into patches.
+
+    A file is read once, for a conversation is prepared again with each turn.
 
     Raises:
         AttachmentError: it cannot be used.
     """
+    if isinstance(part.source, str | Path):
+        state = FileState.of(part.source, part.name)
+        seen = _SEEN.get((state, budget, settings), lambda: _see(part, budget, settings))
+    else:
+        seen = _see(part, budget, settings)
+    return PreparedImage(
+        pixel_values=patches_of(seen.pixels, settings.patch_size),
+        position_ids=positions_of(seen.pixels, settings.patch_size),
+        width=seen.width,
+        height=seen.height,
+        cost=seen.cost,
+        sha256=seen.sha256,
+    )
+
+
+def _see(part: ImagePart, budget: ImageTokens, settings: ImageSettings) -> _Seen:
     image = open_image(part.source, name=part.name)
     cost = image_cost(image.width, image.height, budget, settings)
-    seen = (cost.seen_width, cost.seen_height)
-    resized = image if image.size == seen else image.resize(seen, Image.Resampling.BICUBIC)
-    pixels = np.asarray(resized)
-    return PreparedImage(
-        pixel_values=patches_of(pixels, settings.patch_size),
-        position_ids=positions_of(pixels, settings.patch_size),
-        width=image.width,
-        height=image.height,
-        cost=cost,
-        sha256=_digest(image),
-    )
+    size = (cost.seen_width, cost.seen_height)
+    resized = image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
+    return _Seen(np.asarray(resized), image.width, image.height, cost, _digest(image))
 
 
 def patches_of(pixels: np.ndarray, patch_size: int) -> np.ndarray:

@@ -8,14 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
+from gemma4_mlx.limits import MIB
 from gemma4_mlx.messages import AudioPart, Message, Part, TextPart
-from gemma4_mlx.processing.audio_file import MAX_DURATION_S, read_audio, read_audio_length
+from gemma4_mlx.processing.audio_file import (
+    MAX_DURATION_S,
+    Excerpt,
+    Recording,
+    read_audio,
+    read_audio_length,
+)
+from gemma4_mlx.processing.kept import Kept
 
 Span = tuple[int, int]
 """First sample, and the one behind the last."""
+
+_CUTS: Kept[list[Span]] = Kept(MIB, nbytes=lambda spans: 200 * len(spans))
 
 _QUIET_S = 0.2
 """How long a pause should at least be, to be cut in its middle."""
@@ -60,16 +71,23 @@ def clips_of(part: AudioPart) -> list[AudioPart]:
     """
     if not is_long(part):
         return [part]
-    samples, rate = read_audio(part)
+    if not isinstance(part.source, str | Path):
+        samples, rate = read_audio(part)
+        return [
+            AudioPart(samples[start:stop], rate, part.name, split=False, start_s=start / rate)
+            for start, stop in plan_cuts(samples, rate)
+        ]
+    rate, recording = read_audio_length(part)[1], Recording(part)
+    cuts = _CUTS.get(recording.state, lambda: plan_cuts(recording.samples, rate))
     return [
         AudioPart(
-            samples[start:stop],
+            Excerpt(recording, start, stop, rate),
             rate,
-            name=part.name,
+            part.name,
             split=False,
             start_s=start / rate,
         )
-        for start, stop in plan_cuts(samples, rate)
+        for start, stop in cuts
     ]
 
 

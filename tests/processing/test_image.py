@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from gemma4_mlx.messages import ImagePart
+from gemma4_mlx.processing import image as image_module
 from gemma4_mlx.processing.image import prepare_image, stack_images
+from gemma4_mlx.processing.image_file import open_image
+from gemma4_mlx.processing.kept import Kept
 from gemma4_mlx.processing.settings import ImageSettings
 from tests.processing.patterns import GOLDENS, PIXEL_CASES, crop_rows, picture
 
@@ -20,6 +24,44 @@ SETTINGS = ImageSettings()
 def case_name(case: tuple[str, int, int, int]) -> str:
     kind, width, height, budget = case
     return f"{kind}_{width}x{height}_{budget}"
+
+
+def test_pain_09_a_picture_is_read_once_at_a_budget_until_it_changes(tmp_path, monkeypatch) -> None:
+    path, reads = tmp_path / "a.bmp", []
+
+    def opened(source, *, name):
+        reads.append(name)
+        return open_image(source, name=name)
+
+    monkeypatch.setattr(image_module, "open_image", opened)
+
+    def see(budget=70):
+        return prepare_image(ImagePart(path), budget, SETTINGS).sha256
+
+    Image.new("RGB", (64, 48), "red").save(path)
+    before, red = path.stat(), see()
+    assert (see(), see(140), len(reads)) == (red, red, 2)
+    Image.new("RGB", (64, 48), "blue").save(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # as `cp -p` does
+    assert path.stat().st_size == before.st_size
+    assert see() != red
+
+
+def test_what_is_kept_stays_within_its_bytes() -> None:
+    kept, made = Kept(10, nbytes=len), []
+
+    def make(word):
+        def made_now():
+            made.append(word)
+            return word
+
+        return kept.get(word, made_now)
+
+    for word in ("four", "six666", "four", "five5", "four", "much too much"):
+        assert make(word) == word
+    assert made == ["four", "six666", "five5", "much too much"]
+    make("four")
+    assert made[-1] == "four"
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import soundfile
@@ -10,8 +12,11 @@ from hypothesis import strategies as st
 
 from gemma4_mlx.errors import AttachmentError
 from gemma4_mlx.messages import AudioPart, TextPart, parse_messages
-from gemma4_mlx.processing import clip_cost
+from gemma4_mlx.processing import audio_file, clip_cost
+from gemma4_mlx.processing.audio import prepare_audio
+from gemma4_mlx.processing.audio_file import read_audio
 from gemma4_mlx.processing.long_audio import clips_of, plan_cuts, split_long_clips, time_stamp
+from gemma4_mlx.processing.settings import AudioSettings
 
 RATE = 1000
 
@@ -72,10 +77,33 @@ def test_a_long_recording_becomes_clips_with_time_stamps(tmp_path):
     assert stamps[0] == "[0:00]"
     assert len(clips) == 4
     whole, _ = soundfile.read(path, dtype="float32")
-    np.testing.assert_array_equal(np.concatenate([clip.source for clip in clips]), whole)
-    starts = np.cumsum([0, *[len(clip.source) for clip in clips[:-1]]]) / RATE
+    heard = [read_audio(clip)[0] for clip in clips]
+    np.testing.assert_array_equal(np.concatenate(heard), whole)
+    starts = np.cumsum([0, *map(len, heard[:-1])]) / RATE
     np.testing.assert_allclose([clip.start_s for clip in clips], starts)
     assert {clip.name for clip in clips} == {"talk.wav"}
+
+
+def test_pain_09_a_recording_is_read_once_until_it_changes(tmp_path, monkeypatch):
+    path, reads = tmp_path / "talk.wav", []
+
+    def hear():
+        clips = clips_of(AudioPart(path))
+        return [prepare_audio(clip, AudioSettings()).sha256 for clip in clips]
+
+    def counted(part):
+        reads.append(part)
+        return read_audio(part)
+
+    monkeypatch.setattr(audio_file, "read_audio", counted)
+    soundfile.write(path, speech(31), RATE)
+    assert hear() == hear()
+    assert len(reads) == 1
+    before, old = path.stat(), hear()
+    soundfile.write(path, -speech(31), RATE)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    assert not set(hear()) & set(old)
 
 
 def test_short_clips_stay_as_they_are():
