@@ -57,7 +57,7 @@ async def test_a_command_costs_nothing_of_the_context():
         await chat.write("/copy something long")
         assert chat.app.chat.composer.draft_tokens().total == 0
         await chat.write(" /copy something long")
-        assert chat.app.chat.composer.draft_tokens().total == 5
+        assert chat.app.chat.composer.draft_tokens().total == 6
 
 
 async def test_a_slash_after_a_space_is_text():

@@ -8,7 +8,8 @@ import pytest
 
 from gemma4_mlx.events import Finished, TextDelta, Usage
 from tui.attachments.attachment import Attachment
-from tui.chat.context import ContextUse, oldest_turns, smaller_pictures, used_tokens
+from tui.attachments.draft_tokens import DraftTokens, text_tokens
+from tui.chat.context import ContextUse, oldest_turns, smaller_pictures, text_rate, used_tokens
 from tui.chat.conversation import Conversation, Draft
 
 PHOTO = Attachment("image", Path("a.jpg"), 1120, width=4032, height=3024)
@@ -68,3 +69,31 @@ def test_pictures_are_lowered_no_more_than_needed():
     assert smaller_pictures(conversation, Draft(""), 900).sent[0][2] == 140
     assert smaller_pictures(conversation, Draft(""), 9999).sent[0][2] == 70
     assert smaller_pictures(chat(100, attached=(CLIP,)), Draft(""), 1).saved == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("", 0),
+        ("A star above a house", 5),
+        ("3141592653", 10),
+        ("f(x) = [a, b];", 6),
+        ("今天天气很好", 6),
+        ("Привет, мир", 6),
+        ("word " * 100_000, 125_000),
+    ],
+)
+def test_a_text_is_estimated_by_what_is_in_it(text, tokens):
+    assert text_tokens(text) == pytest.approx(tokens, abs=1)
+
+
+def test_what_a_model_has_read_tells_how_it_counts():
+    conversation = Conversation()
+    conversation.ask(Draft("word " * 400))
+    conversation.hear(TextDelta("answer"))
+    assert text_rate(conversation) == 1.0
+    conversation.hear(Finished("stop", Usage(1010, 0, 10)))
+    assert text_rate(conversation) == pytest.approx(2.0)
+    assert text_rate(chat(100)) == 1.0
+    cost = DraftTokens.of("word " * 400, attached=70, is_known=True, rate=2.0)
+    assert cost.total == 1070

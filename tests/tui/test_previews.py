@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from textual.app import App
 
+from tests.processing.video_files import write_video
 from tests.tui.driver import chatting, picture
 from tests.tui.test_terminal import Window
 from tui.attachments.kitty_picture import ACCENTS, CELL, CHUNK, KittyPicture
@@ -135,6 +136,28 @@ async def test_the_setting_reaches_the_screens(tmp_path):
         await chat.press("up", "space")
         assert isinstance(chat.app.screen, PreviewScreen)
         assert "previews are off" in chat.text and "266 tokens" in chat.text
+
+
+async def test_a_video_shows_how_it_begins(tmp_path):
+    path = write_video(tmp_path / "clip.mp4")
+    async with chatting() as chat:
+        await chat.paste(str(path))
+        await chat.press("up")
+        assert "space look" in chat.lines[-1]
+        await chat.press("space")
+        assert isinstance(chat.app.screen, PreviewScreen)
+        assert "▀▀▀▀" in chat.text and "frames" in chat.text and "[280]" not in chat.text
+        await chat.press("right", "escape")
+        assert chat.rows[0].has_focus
+
+
+async def test_one_budget_for_all_is_said_as_it_holds_for_those_to_come(tmp_path):
+    async with chatting() as chat:
+        await chat.paste(str(picture(tmp_path)))
+        await chat.press("up", "left", "equals_sign")
+        assert "all pictures, and those to come: 140" in chat.lines[-1]
+        await chat.press("left")
+        assert chat.rows[0].holds.image_tokens == 70
 
 
 def test_a_real_terminal_is_asked_drawn_on_and_left_clean(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from gemma4_mlx.events import Finished
 from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS
 from tui import figures
 from tui.attachments.attachment import Attachment
-from tui.attachments.draft_tokens import CHARACTERS_PER_TOKEN
+from tui.attachments.draft_tokens import text_tokens
 from tui.chat.conversation import Conversation, Draft
 from tui.chat.entry import Entry
 
@@ -19,6 +19,13 @@ CELLS = 8
 ANSWER_ROOM = 256
 """Positions that are left free for an answer, of a context that has them."""
 ALMOST_FULL = 0.9
+
+ENOUGH_TO_TELL = 100
+"""Estimated tokens of a text from which on it tells something of the tokenizer."""
+TURN_TOKENS = 10
+"""What stands around a question and an answer, about."""
+SLOWEST, QUICKEST = 0.5, 4.0
+"""No tokenizer departs further from the estimate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,26 @@ def used_tokens(conversation: Conversation) -> int:
     return 0
 
 
+def text_rate(conversation: Conversation) -> float:
+    """How many tokens this model has made of each that was estimated, of what it was told."""
+    told = conversation.told()
+    for count in range(len(told), 0, -1):
+        question, answer = told[count - 1]
+        if answer.finished is None or not answer.finished.usage.prompt_tokens:
+            continue
+        said = [conversation.system, question.text]
+        said += [text for pair in told[: count - 1] for text in (pair[0].text, pair[1].text)]
+        media = sum(
+            part.tokens for each, _ in told[:count] for got in each.receipts for part in got
+        )
+        estimated = text_tokens("\n".join(said))
+        own = answer.finished.usage.prompt_tokens - media - TURN_TOKENS * count
+        if estimated < ENOUGH_TO_TELL:
+            return 1.0
+        return min(max(own / estimated, SLOWEST), QUICKEST)
+    return 1.0
+
+
 def tokens_of(question: Entry, answer: Entry, before: Entry | None) -> int:
     """What a question and its answer take.
 
@@ -86,7 +113,7 @@ def tokens_of(question: Entry, answer: Entry, before: Entry | None) -> int:
         if (own := _total(answer.finished) - earlier) > 0:
             return own
     attached = sum(each.tokens() or 0 for each in question.attachments)
-    return attached + (len(question.text) + len(answer.text)) // CHARACTERS_PER_TOKEN
+    return attached + text_tokens(f"{question.text}\n{answer.text}")
 
 
 def oldest_turns(conversation: Conversation, tokens: int) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from gemma4_mlx.events import Finished, TextDelta
 from tui import figures
 from tui.attachments.draft_tokens import DraftTokens
-from tui.chat.context import ContextUse, oldest_turns, smaller_pictures, used_tokens
+from tui.chat.context import ContextUse, oldest_turns, smaller_pictures, text_rate, used_tokens
 from tui.chat.conversation import Draft
 from tui.chat.summary import ASK_FOR_SUMMARY, continued
 from tui.plain.console import sentence
@@ -36,7 +36,8 @@ class Room:
         """How full the context is, with a draft."""
         model = self._chat.model
         attached = sum(each.tokens() or 0 for each in draft.attachments)
-        cost = DraftTokens.of(draft.text, attached=attached, is_known=True)
+        rate = text_rate(self._chat.conversation)
+        cost = DraftTokens.of(draft.text, attached=attached, is_known=True, rate=rate)
         used = max(0, used_tokens(self._chat.conversation) - self.freed)
         return ContextUse(model.context_length if model else 0, used, cost.total)
 

@@ -12,6 +12,7 @@ from gemma4_mlx.messages import ImageTokens
 from tui import figures
 from tui.attachments.attachment import Attachment
 from tui.attachments.draft_arguments import named_files, named_place, refusal
+from tui.attachments.draft_tokens import DraftTokens
 from tui.attachments.paths import Kind
 from tui.widgets.attachment_row import AttachmentRow
 
@@ -25,6 +26,13 @@ class AttachmentList(VerticalScroll, can_focus=False):
 
     class Changed(Message):
         """A row came, went, or costs something else."""
+
+    class Spread(Message):
+        """All pictures have one budget now, and those to come will."""
+
+        def __init__(self, image_tokens: ImageTokens | None) -> None:
+            super().__init__()
+            self.image_tokens: ImageTokens | None = image_tokens
 
     class LeftDownwards(Message):
         """The focus should go below the last row."""
@@ -50,6 +58,10 @@ class AttachmentList(VerticalScroll, can_focus=False):
     def is_known(self) -> bool:
         """Whether the cost of each is known."""
         return all(row.holds.tokens() is not None for row in self.rows if row.error is None)
+
+    def with_words(self, text: str, rate: float) -> DraftTokens:
+        """What it costs with words, at a rate of tokens."""
+        return DraftTokens.of(text, attached=self.tokens, is_known=self.is_known, rate=rate)
 
     def cost(self) -> str:
         """What all of it costs, in words; nothing if nothing is attached."""
@@ -170,6 +182,7 @@ class AttachmentList(VerticalScroll, can_focus=False):
         """What one has, all get."""
         message.stop()
         self.spread(message.row.holds.image_tokens)
+        self.post_message(self.Spread(self._image_tokens))
 
     def on_attachment_row_left(self, message: AttachmentRow.Left) -> None:
         """Up and down through the rows."""

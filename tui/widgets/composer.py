@@ -123,11 +123,10 @@ class Composer(Vertical):
         """What would be sent."""
         return Draft(self.prompt.written.strip(), self.attached.attachments)
 
-    def draft_tokens(self) -> DraftTokens:
-        """What it would cost; the model never sees a command."""
-        text = "" if parse_command(self.prompt.written) else self.prompt.written
-        attached = self.attached
-        return DraftTokens.of(text, attached=attached.tokens, is_known=attached.is_known)
+    def draft_tokens(self, rate: float = 1.0) -> DraftTokens:
+        """What it would cost, at a rate of tokens; the model never sees a command."""
+        written = self.prompt.written
+        return self.attached.with_words("" if parse_command(written) else written, rate)
 
     def clear(self) -> None:
         """Empty it, for the next question."""
@@ -139,8 +138,7 @@ class Composer(Vertical):
 
     def restore(self, draft: Draft) -> None:
         """Put a question back, before whatever has been written meanwhile."""
-        texts = (_as_question(draft.text), self.prompt.written)
-        self.prompt.put("\n".join(filter(None, texts)))
+        self.prompt.put("\n".join(filter(None, (_as_question(draft.text), self.prompt.written))))
         self.attached.add(draft.attachments)
         self._tell_change()
 
@@ -335,6 +333,11 @@ class Composer(Vertical):
         message.stop()
         self._tell_change()
         self._look_at_awaited()
+
+    def on_attachment_list_spread(self, message: AttachmentList.Spread) -> None:
+        """Say so: those to come cannot be seen yet."""
+        message.stop()
+        self.say(f"all pictures, and those to come: {message.image_tokens}")
 
     def on_recorder_ended(self, message: Recorder.Ended) -> None:
         """Attach what was recorded."""
