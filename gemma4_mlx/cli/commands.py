@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 import traceback
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
@@ -38,7 +38,12 @@ class Commands(click.Group):
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the program, on streams that can be used."""
         make_usable()
-        return super().main(*args, **extra)
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:
+            code = _tell(_refused(error))
+            _forget_what_cannot_be_written()
+            sys.exit(code)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Without a command's name: chat on a terminal, answer once in a pipe."""
@@ -69,25 +74,23 @@ class Commands(click.Group):
             ctx.color = False
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.Abort, click.exceptions.Exit):
-            raise
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:
             _forget_stdout()
             ctx.exit(PIPE_CLOSED)
-        except OSError as error:
-            _fail(ctx, _refused(error))
+        except (click.ClickException, click.Abort, click.exceptions.Exit, OSError):
+            raise
         except Exception as error:
-            _fail(ctx, error)
+            ctx.exit(_tell(error))
 
 
 def _on_terminal() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
-def _fail(ctx: click.Context, error: Exception) -> NoReturn:
-    """Say what went wrong; a fault of the program also shows where it is."""
+def _tell(error: Exception) -> int:
+    """Say what went wrong, for a fault of the program also where; returns the exit code."""
     from gemma4_mlx.engine import failure
 
     if not isinstance(error, Gemma4Error | MemoryError):
@@ -97,7 +100,7 @@ def _fail(ctx: click.Context, error: Exception) -> NoReturn:
     click.echo(f"error: {printable(failed.message)}", err=True)
     if failed.hint:
         click.echo(f"hint: {printable(failed.hint)}", err=True)
-    ctx.exit(failed.exit_code)
+    return failed.exit_code
 
 
 def _refused(error: OSError) -> EngineError:
@@ -105,6 +108,13 @@ def _refused(error: OSError) -> EngineError:
     where = "" if error.filename is None else f": {error.filename}"
     hint = _CURES.get(error.errno or 0, "")
     return EngineError(f"the system refused: {error.strerror or error}{where}", hint)
+
+
+def _forget_what_cannot_be_written() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _forget_stdout()
 
 
 def _forget_stdout() -> None:

@@ -31,16 +31,24 @@ class EngineLog:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        folder = folder or Path(tempfile.gettempdir()) / f"gemma4-{os.getuid()}"
-        self.path = folder / f"engine-{os.getpid()}.log"
+        self.path = (folder or _temporary_folder()) / f"engine-{os.getpid()}.log"
         self._begun_at = 0
 
     def open(self) -> int:
         """A descriptor for the next process to write to; it is the caller's.
 
+        Where its folder cannot be written, as in a read-only home, it is one among temporary files.
+
         Raises:
             OSError: there is no place for it.
         """
+        try:
+            return self._open()
+        except OSError:
+            self.path = _temporary_folder() / self.path.name
+            return self._open()
+
+    def _open(self) -> int:
         folder = self.path.parent
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _drop_oldest(folder, self.path)
@@ -60,6 +68,10 @@ class EngineLog:
         except OSError:
             return ""
         return _PYTHON_DUMP.split(data, maxsplit=1)[0].decode("utf-8", "replace")
+
+
+def _temporary_folder() -> Path:
+    return Path(tempfile.gettempdir()) / f"gemma4-{os.getuid()}"
 
 
 def last_words(tail: str) -> str:

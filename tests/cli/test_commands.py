@@ -86,3 +86,13 @@ def test_what_the_system_refuses_is_told_with_its_cure(monkeypatch, error, said)
     monkeypatch.setitem(main.commands, "refused", click.Command("refused", callback=refused))
     done = CliRunner().invoke(main, ["refused"])
     assert (done.exit_code, done.stderr) == (1, said)
+
+
+def test_a_stream_that_takes_nothing_is_an_error_also_of_the_help(monkeypatch):
+    def refused(*_, **__):
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr("click.decorators.echo", refused)
+    done = CliRunner().invoke(main, ["--help"])
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "error: the system refused: Bad file descriptor\n" in done.stderr

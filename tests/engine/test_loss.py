@@ -139,3 +139,13 @@ def test_what_an_engine_does_is_told_in_figures():
     assert describe_doing(PromptProgress(3, 9)) == "reading the prompt (3 of 9 tokens)"
     assert describe_doing(PromptProgress(9, 9)) == "answering"
     assert describe_doing(Finished("stop")) == "waiting to be asked"
+
+
+def test_a_log_that_has_no_place_is_a_temporary_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    home = tmp_path / "home"
+    home.write_text("where no folder can be made")
+    log = EngineLog(home / "logs")
+    os.close(log.open())
+    assert log.path.is_relative_to(tmp_path / "temporary")
+    assert log.tail() == ""
