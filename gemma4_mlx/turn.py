@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import mlx.core as mx
 
 from gemma4_mlx.channels import ChannelReader
+from gemma4_mlx.config import ModelConfig
 from gemma4_mlx.errors import ContextFullError, EngineError, UsageError
 from gemma4_mlx.events import (
     Event,
@@ -26,6 +27,7 @@ from gemma4_mlx.inputs import ModelInputs
 from gemma4_mlx.kv_format import KVFormat
 from gemma4_mlx.loop_guard import LoopGuard
 from gemma4_mlx.memory import Plan, plan_turn, require_room
+from gemma4_mlx.memory.scratch import pixel_bytes
 from gemma4_mlx.messages import ImageTokens, Message
 from gemma4_mlx.model import Gemma4
 from gemma4_mlx.sampling import Sampler, SamplingOptions, SamplingParams
@@ -254,7 +256,7 @@ def plan_answer(
 
     Args:
         model: with the plan that it was loaded by.
-        media: what is attached to the positions that are read.
+        media: all that is attached; what is `cached` need not be encoded.
         new: how many positions those are.
         context: how many there may be at the end.
         kv: how keys and values are kept already; None leaves it to the plan.
@@ -267,17 +269,35 @@ def plan_answer(
     loaded = model.plan
     if kv is not None:
         loaded = replace(loaded, demand=replace(loaded.demand, kv=kv))
+    to_see = [each.rows // (each.frames or 1) for each in media if _is_new_picture(each)]
     plan = plan_turn(
         loaded,
         context=context,
         new=new,
-        image_tokens=max(
-            (each.rows // (each.frames or 1) for each in media if each.kind != "audio"), default=0
-        ),
-        hears=any(each.kind == "audio" for each in media),
+        image_tokens=max(to_see, default=0),
+        hears=any(each.kind == "audio" and not each.cached for each in media),
+        pixel_bytes=_pixel_bytes(model.config, media),
     )
     require_room(plan)
     return plan
+
+
+def _is_new_picture(receipt: MediaReceipt) -> bool:
+    return receipt.kind != "audio" and not receipt.cached
+
+
+def _pixel_bytes(config: ModelConfig, media: Sequence[MediaReceipt]) -> int:
+    """Of all pictures and frames as the processor hands them over, each as large as the largest.
+
+    Images and videos are two arrays.
+    """
+    vision = config.vision_config
+    total = 0
+    for kind in ("image", "video"):
+        pieces = [(each.frames or 1, each.rows) for each in media if each.kind == kind]
+        rows = max((rows // count for count, rows in pieces), default=0)
+        total += rows * sum(count for count, _ in pieces)
+    return pixel_bytes(vision, total) if vision is not None else 0
 
 
 def _stop_ids(generation_config: Mapping[str, Any], control: ControlIds) -> frozenset[int]:

@@ -12,7 +12,7 @@ import gemma4_mlx as g4
 from gemma4_mlx import loading, turn
 from gemma4_mlx.cli import main
 from gemma4_mlx.errors import MemoryLimitError
-from gemma4_mlx.events import Finished, PromptProgress, TextDelta
+from gemma4_mlx.events import Finished, MediaReceipt, PromptProgress, TextDelta
 from gemma4_mlx.memory import Choice, Machine, plan_turn
 
 LONG = [{"role": "user", "content": "Who are you? " * 70}]
@@ -62,6 +62,23 @@ def test_pain_22_a_turn_that_does_not_fit_is_refused_before_it_is_read(small):
     model.plan = replace(model.plan, machine=Machine(5 * 10**7, 5 * 10**7, item_bytes=4))
     with pytest.raises(MemoryLimitError, match=r"the model takes 0.\d\d GB, this machine has 0.05"):
         told(model, processor, LONG)
+
+
+def test_pain_22_all_pixels_of_a_conversation_are_planned_for(pocket):
+    model, _ = pocket
+    video = MediaReceipt("video", "a.mp4", 32 * 63, 32 * 63, image_tokens=70, frames=32)
+    picture = MediaReceipt("image", "a.png", 266, 266, image_tokens=280)
+    of_a_token = 9 * 16 * 16 * 3 * 4  # patches, pixels, colours, bytes of each
+    told = []
+    for media in ([], [video], [replace(video, cached=True), picture, picture]):
+        plan = turn.plan_answer(model, media, new=3000, context=3100)
+        assert plan is not None
+        nbytes = sum(line.nbytes for line in plan.lines if line.key == "media")
+        told.append((plan.demand.image_tokens, plan.demand.pixel_bytes, nbytes))
+    assert [tokens for tokens, *_ in told] == [0, 63, 266]
+    wanted = [0, 32 * 63 * of_a_token, (32 * 63 + 2 * 266) * of_a_token]
+    assert [pixels for _, pixels, _ in told] == wanted
+    assert told[2][2] - told[1][2] > 266 * of_a_token
 
 
 def test_towers_are_let_go_of_where_the_plan_says_so(pocket, tmp_path, monkeypatch):

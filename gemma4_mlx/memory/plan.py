@@ -54,6 +54,7 @@ class Demand:
         image_tokens: of the largest picture, or its budget; 0 for none; None for 280 where the
             model sees.
         hears: whether there will be clips; None for yes where it hears.
+        pixel_bytes: of all pictures and frames, as arrays; those of one are counted anyway.
         per_layer_table: "auto" leaves it to the plan.
         kv: how full layers keep keys and values; None leaves it to the plan.
     """
@@ -62,6 +63,7 @@ class Demand:
     new: int | None = None
     image_tokens: int | None = None
     hears: bool | None = None
+    pixel_bytes: int = 0
     per_layer_table: Literal["auto", "resident", "mapped"] = "auto"
     kv: KVFormat | None = None
 
@@ -199,7 +201,13 @@ def _lines(plan: Plan) -> Iterator[Line]:
     yield Line("kv_full", held - sliding)
     yield Line("kv_sliding", sliding)
     work = max(prefill_bytes(text, reading), decode_bytes(text, reading))
-    media = media_bytes(config, demand.image_tokens or 0, bool(demand.hears), item)
+    media = media_bytes(
+        config,
+        demand.image_tokens or 0,
+        bool(demand.hears),
+        item,
+        pixels=demand.pixel_bytes,
+    )
     if not plan.choice.keeps_towers and towers:
         media += plan.weights.nbytes(item, *towers)
     yield Line("reading", work)

@@ -56,7 +56,13 @@ def plan_model(
 
 
 def plan_turn(
-    plan: Plan, *, context: int, new: int, image_tokens: int = 0, hears: bool = False
+    plan: Plan,
+    *,
+    context: int,
+    new: int,
+    image_tokens: int = 0,
+    hears: bool = False,
+    pixel_bytes: int = 0,
 ) -> Plan:
     """How to run a model that is loaded, for one turn.
 
@@ -66,6 +72,7 @@ def plan_turn(
         new: positions that are to be read.
         image_tokens: soft tokens of the largest picture among them; 0 for none.
         hears: whether there is a clip among them.
+        pixel_bytes: of all pictures and frames of the conversation, as arrays.
 
     Returns:
         What that takes, and with which choices; its verdict says whether it fits.
@@ -76,6 +83,7 @@ def plan_turn(
         new=new,
         image_tokens=image_tokens,
         hears=hears and plan.config.audio_config is not None,
+        pixel_bytes=pixel_bytes,
         per_layer_table=plan.choice.per_layer_table,
     )
     return _chosen(replace(plan, demand=demand))

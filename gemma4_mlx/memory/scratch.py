@@ -101,14 +101,18 @@ def vision_bytes(config: VisionConfig, image_tokens: int, item_bytes: int) -> in
         item_bytes: of an activation.
     """
     patches = image_tokens * config.pooling_kernel_size**2
-    pixels = patches * 3 * config.patch_size**2 * _WIDE
     stream = 3 * patches * config.hidden_size * item_bytes
     heads = config.num_attention_heads * config.head_dim
     attention = 5 * patches * heads * item_bytes
     if item_bytes == _WIDE or config.head_dim not in FUSED_HEAD_DIMS:
         attention += _score_bytes(config.num_attention_heads, patches, patches, item_bytes)
     mlp = 3 * patches * config.intermediate_size * item_bytes
-    return 2 * pixels + stream + max(attention, mlp)
+    return 2 * pixel_bytes(config, image_tokens) + stream + max(attention, mlp)
+
+
+def pixel_bytes(config: VisionConfig, image_tokens: int) -> int:
+    """A picture as the processor hands it over, float32."""
+    return image_tokens * config.pooling_kernel_size**2 * 3 * config.patch_size**2 * _WIDE
 
 
 def audio_bytes(config: AudioConfig, item_bytes: int) -> int:
@@ -122,15 +126,21 @@ def audio_bytes(config: AudioConfig, item_bytes: int) -> int:
     return max(3 * before, before + after, conformer)
 
 
-def media_bytes(config: ModelConfig, image_tokens: int, hears: bool, item_bytes: int) -> int:
-    """The most that encoding one picture, or one clip, takes."""
+def media_bytes(
+    config: ModelConfig, image_tokens: int, hears: bool, item_bytes: int, *, pixels: int = 0
+) -> int:
+    """The most that encoding one picture, or one clip, takes.
+
+    `pixels` are bytes of all pictures that there are meanwhile.
+    """
     vision, audio = config.vision_config, config.audio_config
     sizes = [0]
     if vision is not None and image_tokens:
         sizes.append(vision_bytes(vision, image_tokens, item_bytes))
     if audio is not None and hears:
         sizes.append(audio_bytes(audio, item_bytes))
-    return max(sizes)
+    here = pixel_bytes(vision, image_tokens) if vision is not None else 0
+    return max(sizes) + max(0, pixels - here)
 
 
 def _layer_bytes(config: TextConfig, layer: LayerSpec, reading: Reading) -> int:

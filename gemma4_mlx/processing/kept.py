@@ -1,4 +1,4 @@
-"""What was made of files, so that what is prepared again with each turn reads none of them twice."""
+"""What was made of files, so that none is read again when a conversation is prepared again."""
 
 from __future__ import annotations
 

@@ -266,10 +266,9 @@ class Session:
         trunk: Trunk | None = None,
         start: int = 0,
     ) -> Plan | None:
-        new = [receipt for receipt in self._receipts(key, media, start) if not receipt.cached]
         return plan_answer(
             self._model,
-            new,
+            self._receipts(key, media, start),
             new=len(turn.prompt) - start,
             context=turn.context,
             kv=trunk.kv if trunk else None,
