@@ -5,9 +5,8 @@ from __future__ import annotations
 import ctypes
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -104,13 +103,15 @@ def load_model(
     dtype = dtype or default_dtype()
     model.unused_tensors = load_weights(model, read_tensors(folder), dtype).dropped
     # All is known of the weights now, and nothing of them read yet.
+    arrays = parameters(model)
     model.plan = plan_loading(
-        config, _weights(model, folder), _machine(dtype), Demand(per_layer_table=per_layer_table)
+        config, _weights(arrays, folder), _machine(dtype), Demand(per_layer_table=per_layer_table)
     )
     if model.plan.choice.per_layer_table == "mapped":
         _map_table(model, folder)
+        arrays = parameters(model)
     model.towers = Towers(lambda model, paths: renew_weights(model, read_tensors(folder), paths))
-    _evaluate_decoder(model, on_progress)
+    _evaluate_decoder(arrays, on_progress)
     return model
 
 
@@ -122,10 +123,10 @@ def _tell_absent_towers(config: ModelConfig, folder: Path) -> None:
             _LOG.warning("%s holds no weights of the %s tower that it describes", folder, kind)
 
 
-def _weights(model: Gemma4, folder: Path) -> Weights:
+def _weights(arrays: Mapping[str, mx.array], folder: Path) -> Weights:
     """What the planner wants to know of a model's parameters."""
     parts: dict[str, Amount] = {}
-    for name, array in parameters(model).items():
+    for name, array in arrays.items():
         is_float = mx.issubdtype(array.dtype, mx.floating)
         amount = amount_of(name, array.nbytes, array.itemsize if is_float else None)
         parts[part_of(name)] = parts.get(part_of(name), Amount()) + amount
@@ -190,7 +191,7 @@ def find_checkpoint(name: str | Path, *, on_progress: OnProgress | None = None) 
     """
     # First, so that a folder that happens to have its name does not hide it; ./pocket is a folder.
     if name == DEMO_MODEL:
-        return Path(str(files("gemma4_mlx") / DEMO_MODEL))
+        return Path(__file__).with_name(DEMO_MODEL)
     if str(name) and Path(name).is_dir():
         return Path(name)
     parts = str(name).split("/")
@@ -204,9 +205,9 @@ def find_checkpoint(name: str | Path, *, on_progress: OnProgress | None = None) 
     return obtain(str(name), on_progress)
 
 
-def _evaluate_decoder(model: Gemma4, on_progress: OnProgress | None) -> None:
+def _evaluate_decoder(arrays: Mapping[str, mx.array], on_progress: OnProgress | None) -> None:
     """Read what every turn needs; told are bytes of that."""
     later = tuple(f"{path}." for path in (*VISION, *AUDIO))
-    wanted = [array for name, array in parameters(model).items() if not name.startswith(later)]
+    wanted = [array for name, array in arrays.items() if not name.startswith(later)]
     total = sum(array.nbytes for array in wanted)
     evaluate(wanted, None if on_progress is None else lambda done: on_progress(done, total))

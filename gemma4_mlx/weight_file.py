@@ -76,13 +76,16 @@ def read_entries(folder: Path) -> dict[str, TensorEntry]:
 def tensor_names(folder: Path) -> set[str]:
     """Names of a checkpoint's tensors, from its index or its headers; empty without weights.
 
+    What the headers say of them is not checked: see `read_header`.
+
     Raises:
         CheckpointError: the index or a file cannot be read.
     """
     indexed = _weight_map(folder)
     if indexed:
         return set(indexed)
-    return {name for path in folder.glob("model*.safetensors") for name in read_header(path)}
+    paths = folder.glob("model*.safetensors")
+    return {name for path in paths for name in _read_json_header(path)[2]}
 
 
 def shard_paths(folder: Path) -> list[Path]:
@@ -118,6 +121,14 @@ def read_header(path: Path) -> dict[str, TensorEntry]:
     Raises:
         CheckpointError: the file cannot be read, is cut short, or not a safetensors file.
     """
+    size, data, header = _read_json_header(path)
+    entries = sorted(_entries(header, path, data), key=lambda e: (e.start, e.nbytes))
+    _check_gapless(entries, path, data, size)
+    return {entry.name: entry for entry in entries}
+
+
+def _read_json_header(path: Path) -> tuple[int, int, dict[str, Any]]:
+    """The file's size, where its data begin, and what it says of each tensor, unchecked."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -130,9 +141,7 @@ def read_header(path: Path) -> dict[str, TensorEntry]:
         raise CheckpointError(f"{path} is not a whole safetensors file ({size} bytes)", _AGAIN)
     header = parse_json_object(text, f"the header of {path}")
     header.pop("__metadata__", None)
-    entries = sorted(_entries(header, path, 8 + length), key=lambda e: (e.start, e.nbytes))
-    _check_gapless(entries, path, 8 + length, size)
-    return {entry.name: entry for entry in entries}
+    return size, 8 + length, header
 
 
 def _weight_map(folder: Path) -> Mapping[str, str]:
