@@ -16,6 +16,10 @@ PUBLISHED_BUDGET = 280
 """What a picture may cost in the published checkpoints."""
 
 
+READ_S = 120.0
+"""A longer recording is not read to find where it would be cut: each cut may cost a token more."""
+
+
 @click.command(short_help="Tell what pictures, clips and videos would cost.")
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
@@ -39,8 +43,10 @@ def _cost(part: MediaPart, image_tokens: ImageTokens) -> tuple[int, str]:
     if isinstance(part, VideoPart):
         return _video_cost(part)
     if isinstance(part, AudioPart):
-        clip = clip_cost(part)
+        clip = clip_cost(part, read_s=READ_S)
         parts = f", heard in {clip.parts} parts" if clip.parts > 1 else ""
+        if clip.is_about:
+            parts = f", heard in about {clip.parts} parts, each of which may take one more"
         return clip.tokens, f"{clip.seconds:.1f} s{parts}"
     width, height = picture_size(part)
     cost = image_cost(width, height, image_tokens)
@@ -57,5 +63,6 @@ def _video_cost(part: VideoPart) -> tuple[int, str]:
     )
     if not cost.has_sound:
         return cost.tokens, f"{words}, no sound"
-    sound = clip_cost(AudioPart(part.source, name=part.name)).tokens
-    return cost.tokens + sound, f"{words}, {sound} of them for the sound"
+    sound = clip_cost(AudioPart(part.source, name=part.name), read_s=READ_S)
+    about = "about " * sound.is_about
+    return cost.tokens + sound.tokens, f"{words}, {about}{sound.tokens} of them for the sound"

@@ -8,6 +8,7 @@ Differs: any sampling rate and channel count; soft tokens are counted from frame
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,10 +18,15 @@ import numpy as np
 from gemma4_mlx.errors import AttachmentError
 from gemma4_mlx.limits import MIB
 from gemma4_mlx.messages import AudioPart
-from gemma4_mlx.processing.audio_file import Excerpt, read_audio, read_audio_length
+from gemma4_mlx.processing.audio_file import (
+    MAX_DURATION_S,
+    Excerpt,
+    read_audio,
+    read_audio_length,
+)
 from gemma4_mlx.processing.container import FileState
 from gemma4_mlx.processing.kept import Kept
-from gemma4_mlx.processing.long_audio import clips_of
+from gemma4_mlx.processing.long_audio import clips_of, part_count
 from gemma4_mlx.processing.mel import log_mel, mel_frames
 from gemma4_mlx.processing.resample import resample, resampled_length
 from gemma4_mlx.processing.settings import AudioSettings
@@ -36,11 +42,13 @@ class ClipCost:
         tokens: soft tokens in the prompt, of all parts together.
         seconds: of the recording.
         parts: how many clips the model hears.
+        is_about: whether tokens and parts are estimates, because the recording was not read.
     """
 
     tokens: int
     seconds: float
     parts: int = 1
+    is_about: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,12 +91,23 @@ def audio_cost(samples: int, rate: int, settings: AudioSettings | None = None) -
     return audio_soft_tokens(mel_frames(length, settings))
 
 
-def clip_cost(part: AudioPart, settings: AudioSettings | None = None) -> ClipCost:
+def clip_cost(
+    part: AudioPart, settings: AudioSettings | None = None, *, read_s: float = math.inf
+) -> ClipCost:
     """What a clip takes, from the file's header; a long recording is read to find its parts.
+
+    Args:
+        part: the clip.
+        settings: of the checkpoint; None for those of the published ones.
+        read_s: a recording that is longer is not read, and its cost told about.
 
     Raises:
         AttachmentError: it cannot be read, or is too long.
     """
+    samples, rate = read_audio_length(part)
+    if samples > max(read_s, MAX_DURATION_S) * rate:
+        tokens = audio_cost(samples, rate, settings)
+        return ClipCost(tokens, samples / rate, part_count(samples, rate), is_about=True)
     clips = clips_of(part)
     lengths = [read_audio_length(clip) for clip in clips]
     return ClipCost(

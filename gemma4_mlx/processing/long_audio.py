@@ -107,7 +107,7 @@ def plan_cuts(samples: np.ndarray, rate: int) -> list[Span]:
     spans: list[Span] = []
     start = 0
     while len(samples) - start > limit:
-        parts = _part_count(len(samples) - start, limit, round(_CHOICE_S * rate))
+        parts = part_count(len(samples) - start, rate)
         # Each cut has its share of the room, so that those to come have theirs.
         room = (parts * limit - (len(samples) - start)) // (parts - 1)
         earliest = max(start + shortest, start + limit - room)
@@ -116,6 +116,15 @@ def plan_cuts(samples: np.ndarray, rate: int) -> list[Span]:
         spans.append((start, stop))
         start = stop
     return [*spans, (start, len(samples))]
+
+
+def part_count(length: int, rate: int) -> int:
+    """How many parts so many samples need at least, with room to choose each cut from."""
+    limit, choice = MAX_DURATION_S * rate, round(_CHOICE_S * rate)
+    count = -(-length // limit)
+    while count * limit - length < (count - 1) * choice:
+        count += 1
+    return count
 
 
 def time_stamp(seconds: float) -> str:
@@ -132,14 +141,6 @@ def _short_parts(parts: Sequence[Part]) -> Iterator[Part]:
             # In brackets: templates trim the spaces around a text.
             yield TextPart(f"[{time_stamp(clip.start_s)}]")
             yield clip
-
-
-def _part_count(length: int, limit: int, choice: int) -> int:
-    """How many parts of at most `limit` samples, with `choice` samples of room for each cut."""
-    count = -(-length // limit)
-    while count * limit - length < (count - 1) * choice:
-        count += 1
-    return count
 
 
 def _quietest(samples: np.ndarray, earliest: int, latest: int, rate: int) -> int:

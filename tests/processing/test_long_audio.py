@@ -84,6 +84,18 @@ def test_a_long_recording_becomes_clips_with_time_stamps(tmp_path):
     assert {clip.name for clip in clips} == {"talk.wav"}
 
 
+@pytest.mark.parametrize("seconds", [31, 95, 700])
+def test_what_is_not_read_is_told_about(tmp_path, seconds, monkeypatch):
+    path = tmp_path / "talk.wav"
+    soundfile.write(path, speech(seconds), RATE)
+    exact = clip_cost(AudioPart(path))
+    monkeypatch.setattr(audio_file, "_read", lambda part: pytest.fail("it was read"))
+    about = clip_cost(AudioPart(path), read_s=30)
+    assert (about.is_about, about.seconds) == (True, seconds) != (exact.is_about, seconds)
+    assert 0 <= exact.tokens - about.tokens <= exact.parts
+    assert abs(about.parts - exact.parts) <= 1
+
+
 def test_pain_09_a_recording_is_read_once_until_it_changes(tmp_path, monkeypatch):
     path, reads = tmp_path / "talk.wav", []
 
