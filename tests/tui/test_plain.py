@@ -467,6 +467,15 @@ def test_lower_budgets_make_room(tmp_path):
     assert chat.asked[1] == said(LONG.strip())
 
 
+def test_pictures_that_were_sent_get_another_budget(tmp_path):
+    shown = MediaReceipt("image", "shapes.png", 266, 266, 640, 480, 912, 672, 280)
+    steps = ("/budget 70 sent", f"/image {picture(tmp_path)}", "What?", "/budget 70 sent", "And?")
+    chat = talk(*steps, turns=[(shown, *ANSWER), ANSWER])
+    assert "No picture has been sent in this chat." in chat.text
+    assert "Frees 203 tokens" in chat.text and "1 turn is read again" in chat.text
+    assert chat.engine.requests[1].messages[0]["content"][0]["image_tokens"] == 70
+
+
 def test_the_oldest_turns_make_room():
     half = Finished("stop", Usage(150, 0, 20), Timings())
     turns = [(TextDelta("One."), half), (TextDelta("Two."), FULL), ANSWER]

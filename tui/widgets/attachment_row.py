@@ -18,6 +18,7 @@ from tui.attachments.attachment import Attachment
 from tui.attachments.player import Playing
 from tui.theme import QUIET
 from tui.widgets.budget_selector import BudgetSelector
+from tui.widgets.file_name import FileName
 
 LOOK_AT_PLAYER_S = 0.25
 
@@ -113,7 +114,7 @@ class AttachmentRow(Vertical, can_focus=True):
         """From left to right, and a line of advice below."""
         with Horizontal(classes="row-line"):
             yield Static(classes="row-sign")
-            yield Static(self.holds.name, markup=False, classes="row-name")
+            yield FileName(self.holds.name, classes="row-name")
             yield Static(markup=False, classes="row-error")
             if self.holds.kind == "image":
                 yield BudgetSelector()
