@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import version
+from typing import Any
 
 from gemma4_mlx.doctor.finding import Finding
 
@@ -21,23 +22,13 @@ def pictures() -> Finding:
     able = {name: bool(features.check(feature)) for name, feature in needed.items()}
     able |= {name: name in Image.OPEN for name in ("GIF", "BMP")}
     data = {"formats": able, "avif": bool(features.check("avif"))}
-    lacking = [name for name, has in able.items() if not has]
-    if lacking:
-        text = f"this Pillow does not decode {', '.join(lacking)}"
-        return Finding("pictures", "warning", text, _AGAIN.format(name="pillow"), data)
-    return Finding("pictures", "ok", ", ".join(able), data=data)
+    return _decoded("pictures", "pillow", "this Pillow", data)
 
 
 def heic() -> Finding:
     """Pictures as iPhones take them."""
-    try:
-        import_module("pi_heif")
-    except (ImportError, OSError):
-        text = "HEIC pictures, as iPhones take them, cannot be read"
-        return Finding("heic", "info", text, 'pip install "gemma4-mlx[heic]"', {"pi_heif": False})
-    number = version("pi-heif")
-    data = {"pi_heif": True, "version": number}
-    return Finding("heic", "ok", f"HEIC, by pi-heif {number}", data=data)
+    lost = "HEIC pictures, as iPhones take them, cannot be read"
+    return _extra("heic", "pi_heif", "HEIC, by pi-heif", lost)
 
 
 def clips() -> Finding:
@@ -48,24 +39,15 @@ def clips() -> Finding:
         return _missing("clips", "soundfile", error)
     known = soundfile.available_formats()
     able = {name: name in known for name in ("WAV", "FLAC", "OGG", "MP3", "AIFF")}
-    data = {"formats": able, "libsndfile": soundfile.__libsndfile_version__}
-    lacking = [name for name, has in able.items() if not has]
-    if lacking:
-        text = f"libsndfile {soundfile.__libsndfile_version__} does not decode {', '.join(lacking)}"
-        return Finding("clips", "warning", text, _AGAIN.format(name="soundfile"), data)
-    return Finding("clips", "ok", ", ".join(able), data=data)
+    number = soundfile.__libsndfile_version__
+    data = {"formats": able, "libsndfile": number}
+    return _decoded("clips", "soundfile", f"libsndfile {number}", data)
 
 
 def video() -> Finding:
     """Videos, and clips as phones record them."""
-    try:
-        import_module("av")
-    except (ImportError, OSError):
-        text = "videos, and M4A clips, as phones record them, cannot be read"
-        return Finding("video", "info", text, 'pip install "gemma4-mlx[video]"', {"av": False})
-    number = version("av")
-    data = {"av": True, "version": number}
-    return Finding("video", "ok", f"videos and M4A clips, by PyAV {number}", data=data)
+    lost = "videos, and M4A clips, as phones record them, cannot be read"
+    return _extra("video", "av", "videos and M4A clips, by PyAV", lost)
 
 
 def microphone() -> Finding:
@@ -84,6 +66,26 @@ def microphone() -> Finding:
         text = "this machine has no microphone: attach a file"
         return Finding("microphone", "info", text, data={"can_record": False})
     return Finding("microphone", "ok", name, data={"can_record": True, "name": name})
+
+
+def _decoded(topic: str, package: str, decoder: str, data: dict[str, Any]) -> Finding:
+    """Which of the formats in `data` a decoder has."""
+    able: dict[str, bool] = data["formats"]
+    lacking = [name for name, has in able.items() if not has]
+    if lacking:
+        text = f"{decoder} does not decode {', '.join(lacking)}"
+        return Finding(topic, "warning", text, _AGAIN.format(name=package), data)
+    return Finding(topic, "ok", ", ".join(able), data=data)
+
+
+def _extra(topic: str, module: str, found: str, lost: str) -> Finding:
+    """Whether an extra of the topic's name is installed."""
+    try:
+        import_module(module)
+    except (ImportError, OSError):
+        return Finding(topic, "info", lost, f'pip install "gemma4-mlx[{topic}]"', {module: False})
+    number = version(module.replace("_", "-"))
+    return Finding(topic, "ok", f"{found} {number}", data={module: True, "version": number})
 
 
 def _missing(topic: str, package: str, error: Exception) -> Finding:

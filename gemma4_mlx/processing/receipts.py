@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gemma4_mlx.events import MediaReceipt
 from gemma4_mlx.messages import AudioPart, MediaPart, VideoPart
 from gemma4_mlx.processing.audio import PreparedAudio
 from gemma4_mlx.processing.image import PreparedImage
+from gemma4_mlx.processing.placeholders import kind_of
 from gemma4_mlx.processing.video import PreparedVideo
 
 Prepared = PreparedImage | PreparedAudio | PreparedVideo
@@ -19,55 +22,32 @@ def receipt_of(part: MediaPart, prepared: Prepared, *, hears: bool) -> MediaRece
         prepared: what was made of it.
         hears: whether the model does; if not, the sound of a video was left out.
     """
-    match prepared:
-        case PreparedImage():
-            return _of_image(part.name, prepared)
-        case PreparedVideo():
-            assert isinstance(part, VideoPart)
-            leaves_out = part.sound and prepared.cost.has_sound and not hears
-            return _of_video(part.name, prepared, "sound" if leaves_out else "")
-    assert isinstance(part, AudioPart)
-    return MediaReceipt(
-        kind="audio",
-        name=part.name,
-        tokens=prepared.tokens,
-        rows=prepared.tokens,
-        seconds=prepared.duration_s,
-        start_s=part.start_s,
+    if isinstance(prepared, PreparedAudio):
+        assert isinstance(part, AudioPart)
+        count = prepared.tokens
+        known = MediaReceipt("audio", part.name, count, count, sha256=prepared.sha256)
+        return replace(known, seconds=prepared.duration_s, start_s=part.start_s)
+    cost = prepared.cost
+    known = MediaReceipt(
+        kind_of(part),
+        part.name,
+        cost.tokens,
+        cost.tokens,
+        seen_width=cost.seen_width,
+        seen_height=cost.seen_height,
         sha256=prepared.sha256,
     )
-
-
-def _of_image(name: str, image: PreparedImage) -> MediaReceipt:
-    cost = image.cost
-    return MediaReceipt(
-        kind="image",
-        name=name,
-        tokens=cost.tokens,
-        rows=cost.tokens,
-        width=image.width,
-        height=image.height,
-        seen_width=cost.seen_width,
-        seen_height=cost.seen_height,
-        image_tokens=cost.image_tokens,
-        sha256=image.sha256,
-    )
-
-
-def _of_video(name: str, video: PreparedVideo, left_out: str) -> MediaReceipt:
-    cost = video.cost
-    return MediaReceipt(
-        kind="video",
-        name=name,
-        tokens=cost.tokens,
-        rows=cost.tokens,
-        width=cost.width,
-        height=cost.height,
-        seen_width=cost.seen_width,
-        seen_height=cost.seen_height,
-        image_tokens=video.image_tokens,
-        seconds=cost.seconds,
-        frames=cost.frames,
-        left_out=left_out,
-        sha256=video.sha256,
+    if isinstance(prepared, PreparedImage):
+        budget = prepared.cost.image_tokens
+        return replace(known, width=prepared.width, height=prepared.height, image_tokens=budget)
+    assert isinstance(part, VideoPart)
+    leaves_out = part.sound and prepared.cost.has_sound and not hears
+    return replace(
+        known,
+        width=prepared.cost.width,
+        height=prepared.cost.height,
+        image_tokens=prepared.image_tokens,
+        seconds=prepared.cost.seconds,
+        frames=prepared.cost.frames,
+        left_out="sound" if leaves_out else "",
     )
