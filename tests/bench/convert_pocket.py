@@ -65,7 +65,7 @@ class Row:
 def chosen_cases(every: int) -> list[Case]:
     """Every N-th case of each task."""
     by_task: defaultdict[str, list[Case]] = defaultdict(list)
-    for case in cases(BUDGET):
+    for case in cases(BUDGET, pictures=200):
         by_task[case.task].append(case)
     return [case for task in by_task.values() for case in task[::every]]
 

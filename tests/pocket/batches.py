@@ -90,8 +90,8 @@ def _sliding_mask(length: int, window: int) -> torch.Tensor:
     return ((columns <= rows) & (columns > rows - window))[None, None]
 
 
-def loss_of(model, batch: Batch, images: torch.Tensor | None, sounds: torch.Tensor | None):
-    """Mean loss over the answers' tokens, and the share of tokens that are right.
+def answers(model, batch: Batch, images: torch.Tensor | None, sounds: torch.Tensor | None):
+    """Logits [N, V] where the answers' tokens are decided, and those tokens [N].
 
     Args:
         images, sounds: soft tokens [N, D] of all pictures and of all clips, in order.
@@ -117,6 +117,18 @@ def loss_of(model, batch: Batch, images: torch.Tensor | None, sounds: torch.Tens
     ).last_hidden_state
     told = batch.labels != IGNORED
     logits = (hidden[told] @ language.embed_tokens.weight.T).float()
-    logits = 30.0 * torch.tanh(logits / 30.0)
-    labels = batch.labels[told]
+    return 30.0 * torch.tanh(logits / 30.0), batch.labels[told]
+
+
+def loss_of(model, batch: Batch, images: torch.Tensor | None, sounds: torch.Tensor | None):
+    """Mean loss over the answers' tokens, and the share of tokens that are right."""
+    logits, labels = answers(model, batch, images, sounds)
     return F.cross_entropy(logits, labels), (logits.argmax(-1) == labels).float().mean().item()
+
+
+def losses_of(model, batch: Batch, images: torch.Tensor | None) -> torch.Tensor:
+    """Loss of each conversation on pictures, summed over its answers' tokens [B]."""
+    logits, labels = answers(model, batch, images, None)
+    rows = (batch.labels != IGNORED).nonzero()[:, 0]
+    each = F.cross_entropy(logits, labels, reduction="none")
+    return torch.zeros(len(batch.ids)).index_add(0, rows, each)

@@ -23,7 +23,7 @@ SIZES = (
     *((320, 240), (640, 480), (480, 640), (256, 256), (500, 500)),
     *((800, 600), (1024, 576), (360, 640), (600, 400)),
 )
-PICTURES = 200
+PICTURES = 400
 _FIRST_SEED = 1_000_000  # training draws its pictures from running generators, never from these
 # Wordings that training does not contain, by the topic of questions.json.
 PARAPHRASES = {

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 import torch
 import torch.distributed as dist
 
-from . import studio
-from .batches import Renderer, loss_of
-from .conversations import USUAL, Conversation, Habits, Writer
+from . import studio, texts
+from .batches import Renderer, loss_of, losses_of
+from .conversations import USUAL, Conversation, Habits, Turn, Writer
 from .log import Log
 from .optimise import Optimisers
+from .pictures import Scene
 from .stage_speech import Ears
 
 
@@ -42,6 +43,8 @@ MANY = studio.Stock({70: 3600, 140: 450, 280: 160})
 FRESH = studio.Stock({70: 2400, 140: 400, 280: 120}, rounds=4, hard=0.4)
 # As many again, all new, towards the end of learning.
 MORE = studio.Stock({70: 3000, 140: 450, 280: 200}, rounds=4, hard=0.4)
+# Many drawn, few kept: half of them are those that are answered worst.
+WORST = studio.Stock({70: 8500, 140: 900, 280: 200}, rounds=2, hard=0.3, kept=0.36)
 TEXT = Plan(200, 0.02, 3e-3, 28, 0, 0, (1, 0, 0))
 CACHED = Plan(400, 0.015, 2e-3, 10, 10, 1100, (0.6, 0.2, 0.2), SOME, horizon=700)
 PICTURES = Plan(440, 0.015, 2e-3, 9, 4, 1900, (0.64, 0.2, 0.16), SOME)
@@ -53,6 +56,10 @@ READING = Plan(
 FLUENCY = Plan(
     *(1300, 0.006, 8e-4, 8, 4, 2300, (0.74, 0.15, 0.11), MORE),
     habits=Habits({"caption": 6, "count": 4, "colour": 2, "which": 2}, both=0.14),
+)
+MASTERY = Plan(
+    *(1000, 0.004, 5e-4, 8, 4, 2300, (0.78, 0.14, 0.08), WORST),
+    habits=Habits({"caption": 6, "count": 5, "colour": 2, "which": 2}, both=0.14),
 )
 
 
@@ -87,9 +94,32 @@ class Trainer:
         self.rng = random.Random(seed)
         self.budget = 70
         self.bank = studio.Bank(model, ears, self.rng, plan.stock)
+        self._sift()
         self.writer = Writer(
             self.rng, lambda: self.bank.picture(self.budget), self.bank.clip, plan.habits
         )
+
+    def draw(self) -> None:
+        """New pictures and clips."""
+        self.bank.draw()
+        self._sift()
+
+    def _sift(self) -> None:
+        if self.plan.stock.kept < 1:
+            self.bank.sift(self._worries)
+
+    @torch.no_grad()
+    def _worries(self, drawn: list) -> list[float]:
+        """Loss on each picture, asked what it shows and how many shapes there are."""
+        worries: list[float] = []
+        for start in range(0, len(drawn), 24):
+            some = drawn[start : start + 24]
+            talks = [_examination(scene, shot, self.rng) for scene, shot in some]
+            batch = self.renderer.batch(talks, len, len)
+            soft = torch.cat([shot.soft for _, shot in some])
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                worries += losses_of(self.model, batch, soft).tolist()
+        return worries
 
     def _backward(self, talks: list[Conversation], weight: float) -> tuple[float, float]:
         batch = self.renderer.batch(talks, len, len)
@@ -118,6 +148,15 @@ class Trainer:
         return out
 
 
+def _examination(scene: Scene, shot: studio.Shot, rng: random.Random) -> Conversation:
+    """A picture, asked for its caption and for its count."""
+    asked = [
+        Turn([("image", 0), ("text", rng.choice(texts.CAPTION))], texts.caption(scene), "picture"),
+        Turn([("text", rng.choice(texts.COUNT))], texts.count(scene), "picture"),
+    ]
+    return Conversation(asked, [shot])
+
+
 def run(
     model, renderer: Renderer, plan: Plan, log: Log, seed: int, ears: Ears,
     save: Callable[[], None],
@@ -139,7 +178,7 @@ def run(
     )
     for step in range(plan.steps):
         if step and step * plan.stock.rounds % plan.steps < plan.stock.rounds:
-            trainer.bank.draw()
+            trainer.draw()
         losses = trainer.step()
         average_gradients(optimisers.params)
         optimisers.step()

@@ -3,7 +3,7 @@
 import io
 import random
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -89,6 +89,7 @@ class Stock:
     sounds: int = 800
     hard: float = 0.0  # share of the pictures that must be hard to read
     rounds: int = 1  # how often all of it is drawn in a stage
+    kept: float = 1.0  # share of the pictures that stays: half the worst answered, half by chance
 
 
 NOTHING = Stock({}, 0)
@@ -117,6 +118,19 @@ class Bank:
             for one, part in zip(some, parts, strict=True):
                 one.soft, one.pixels = part.clone(), None
         return drawn
+
+    def sift(self, worry: Callable[[list], list[float]]) -> None:
+        """Keep a share of the pictures: half of it the ones that worry most, half any.
+
+        Args:
+            worry: how badly the model answers on each of some (scene, shot).
+        """
+        for budget, drawn in self.pictures.items():
+            half = max(1, round(len(drawn) * self.stock.kept / 2))
+            worries = worry(drawn)
+            order = sorted(range(len(drawn)), key=worries.__getitem__, reverse=True)
+            chosen = order[:half] + self.rng.sample(order[half:], min(half, len(drawn) - half))
+            self.pictures[budget] = [drawn[i] for i in chosen]
 
     def _sounds(self, count: int) -> list:
         kept = []

@@ -65,6 +65,7 @@ STAGES = {
     "sight": Stage(8, stage_sight.PLAN, 1, {"polish": ("model.",)}),
     "reading": Stage(9, stage_joint.READING, 1, {"sight": ("model.",)}),
     "fluency": Stage(10, stage_joint.FLUENCY, 1, {"reading": ("model.",)}),
+    "mastery": Stage(12, stage_joint.MASTERY, 1, {"fluency": ("model.",)}),
 }
 TOGETHER = ("vision", "speech", "text")  # vision on one core, the two others on another
 
