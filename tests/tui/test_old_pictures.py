@@ -126,7 +126,7 @@ async def test_arrows_on_an_old_question_change_its_picture(tmp_path):
 
 
 async def test_what_cannot_be_changed_is_said(tmp_path):
-    engine = FakeEngine([answered("Hello.", 30), answered("A star.", 300, READ)])
+    engine = FakeEngine([answered("Hello.", 30), answered("A star.", 300, READ), []])
     async with chatting(engine) as chat:
         await chat.enter("/budget 70 sent")
         assert "no picture has been sent" in chat.lines[-1]
@@ -138,6 +138,9 @@ async def test_what_cannot_be_changed_is_said(tmp_path):
         await chat.enter("What?")
         await chat.press("alt+up", "alt+up", "left", "left", "left")
         assert "there is no lower budget" in chat.lines[-1]
+        await chat.enter("And now?")  # the engine says nothing more
+        await chat.enter("/budget 1120 sent")
+        assert "an answer is still being written" in chat.lines[-1]
 
 
 async def test_every_sent_picture_gets_a_budget_and_keeps_it(tmp_path):

@@ -26,8 +26,10 @@ class OldPictures:
         """Give the pictures of a question the next budgets, up (1) or down (-1).
 
         Raises:
-            UsageError: there is no picture, no such budget, or nobody is told of it.
+            UsageError: there is no picture, no such budget, nobody is told of it, or an answer is
+                still being written.
         """
+        self._must_be_quiet()
         conversation = self._chat.conversation
         if not has_pictures(question):
             raise UsageError("there is no picture in this question")
@@ -45,8 +47,9 @@ class OldPictures:
         """Give every picture that was sent this budget.
 
         Raises:
-            UsageError: none was sent.
+            UsageError: none was sent, or an answer is still being written.
         """
+        self._must_be_quiet()
         self.changed(spread(self._chat.conversation, image_tokens))
         self._tell()
 
@@ -58,6 +61,11 @@ class OldPictures:
                 shown.show_receipts()
         self._chat.show_context()
         self._chat.keep_soon()
+
+    def _must_be_quiet(self) -> None:
+        """What is being read cannot be changed any more."""
+        if self._chat.is_answering:
+            raise UsageError("an answer is still being written: esc stops it")
 
     def _tell(self) -> None:
         self._chat.say(ReadAgain.of(self._chat.conversation).line())
