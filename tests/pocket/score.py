@@ -25,7 +25,7 @@ from transformers.models.gemma4.image_processing_pil_gemma4 import Gemma4ImagePr
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from pocket.heldout import Case, cases
+from pocket.heldout import PICTURES, Case, cases
 
 BUDGETS = (70, 140, 280)
 
@@ -116,7 +116,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--budgets", type=int, nargs="+", default=BUDGETS)
-    parser.add_argument("--pictures", type=int, default=200)
+    parser.add_argument("--pictures", type=int, default=PICTURES)
     parser.add_argument("--generate", type=int, default=0, help="decode every N-th case too")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
