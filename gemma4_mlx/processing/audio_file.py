@@ -11,9 +11,11 @@ import numpy as np
 import soundfile
 
 from gemma4_mlx.errors import AttachmentError
+from gemma4_mlx.limits import MIB
 from gemma4_mlx.messages import AudioPart
 from gemma4_mlx.processing.attached_file import check_file
 from gemma4_mlx.processing.container import FileState, is_container
+from gemma4_mlx.processing.kept import Kept
 from gemma4_mlx.processing.sound_track import read_sound, sound_length
 
 SUPPORTED_AUDIO = "WAV, FLAC, OGG, MP3, AIFF"
@@ -22,6 +24,10 @@ MAX_DURATION_S = 30
 LONGEST_RECORDING_S = 90 * 60
 """The longest recording that is cut into clips; its tokens would fill the context of E2B."""
 
+_LENGTHS: Kept[tuple[int, int]] = Kept(MIB, nbytes=lambda _: 500)
+
+_UNKNOWN_BYTES = 0x7FFF_0000
+_SLACK_BYTES = 4096  # by which programs err that do not count what they put at the end
 _MAX_CHANNELS = 32
 _LOWEST_RATE, _HIGHEST_RATE = 1_000, 768_000  # in Hz
 _FULL_SCALE = 4.0  # Float samples may overshoot 1 a little; beyond this they are not scaled.
@@ -103,8 +109,8 @@ def read_audio_length(part: AudioPart) -> tuple[int, int]:
     elif is_container(Path(part.source)):
         length, rate = sound_length(FileState.of(part.source, part.name), part.name)
     else:
-        with _open(Path(part.source), part.name) as file:
-            length, rate = file.frames, file.samplerate
+        state = FileState.of(part.source, part.name)
+        length, rate = _LENGTHS.get(state, lambda: _length(state.path, part.name))
     _check_rate(rate, part.name)
     _check_duration(length / rate, part)
     return length, rate
@@ -133,6 +139,11 @@ def _read(part: AudioPart) -> tuple[np.ndarray, int]:
             ) from None
 
 
+def _length(path: Path, name: str) -> tuple[int, int]:
+    with _open(path, name) as file:
+        return file.frames, file.samplerate
+
+
 def _open(path: Path, name: str) -> soundfile.SoundFile:
     if path.is_dir():
         raise AttachmentError(f"{name} is a folder", "attach the clips in it one by one")
@@ -147,6 +158,7 @@ def _open(path: Path, name: str) -> soundfile.SoundFile:
         ) from None
     if not content:
         raise AttachmentError(f"{name} is empty (0 bytes)", "attach another copy")
+    _check_whole(content, name)
     try:
         return soundfile.SoundFile(io.BytesIO(content))
     except soundfile.SoundFileError:
@@ -154,6 +166,20 @@ def _open(path: Path, name: str) -> soundfile.SoundFile:
             f"{name} is not a clip of a known type, or is damaged",
             f"supported: {SUPPORTED_AUDIO}; convert it, for example with ffmpeg -i {name} clip.wav",
         ) from None
+
+
+def _check_whole(content: bytes, name: str) -> None:
+    """A WAV or AIFF file that was cut off is read by libsndfile as if it were a short one."""
+    if content[:4] not in (b"RIFF", b"FORM"):
+        return
+    size = content[4:8] if content[:4] == b"FORM" else content[7:3:-1]
+    promised = 8 + int.from_bytes(size, "big")
+    # Whoever writes into a pipe does not know the length, and gives about the largest there is.
+    if promised < _UNKNOWN_BYTES and promised - len(content) > _SLACK_BYTES:
+        raise AttachmentError(
+            f"{name} is cut off: its header says {promised} bytes, and it has {len(content)}",
+            "attach another copy; this one was not copied or downloaded to its end",
+        )
 
 
 def _channels_last(samples: np.ndarray, name: str) -> np.ndarray:

@@ -115,6 +115,19 @@ def test_bad_files_are_attachment_errors(tmp_path: Path, content: bytes, message
         assert error.value.hint
 
 
+@pytest.mark.parametrize("kind", [".wav", ".aiff"])
+def test_pain_13_a_file_that_is_cut_off_is_told(tmp_path: Path, kind: str) -> None:
+    path = saved(tmp_path, kind, np.zeros(16_000), samplerate=16_000)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:20_000])
+    for read in (read_audio, read_audio_length):
+        with pytest.raises(AttachmentError, match=r"cut off: its header says 320\d\d bytes"):
+            read(part(path))
+    # As a program leaves it that has written into a pipe.
+    path.write_bytes(whole[:4] + b"\xff\xff\xff\xff" + whole[8:])
+    assert len(read_audio(part(path))[0]) == 16_000
+
+
 def test_nan_in_a_file(tmp_path: Path) -> None:
     samples = np.full(800, np.nan, np.float32)
     path = saved(tmp_path, ".wav", samples, samplerate=16000, subtype="FLOAT")
