@@ -84,8 +84,7 @@ def ask(
     with EngineLock() as lock:
         with _kept_to_the_end():
             from gemma4_mlx.turn import stream
-
-            model, processor = _load(options.pop("model"), notes, parts, lock=lock)
+        model, processor = _load(options.pop("model"), notes, parts, lock=lock)
         answer = Answer(notes, as_json=as_json, load_s=perf_counter() - load_from_s)
         try:
             answer.tell(stream(model, processor, messages, **options))
@@ -152,7 +151,8 @@ def _load(
     folder = find_checkpoint(name, on_progress=on_progress)
     _check_towers(name, ModelConfig.from_folder(folder), parts)
     lock.take(name, folder)
-    loaded = load(folder, on_progress=on_progress)
+    with _kept_to_the_end():
+        loaded = load(folder, on_progress=on_progress)
     if name == DEMO_MODEL:
         notes.aside(f"{name} is a tiny model for demonstration; -m takes a real one\n")
     notes.status("")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import statistics
 import subprocess
@@ -67,6 +68,11 @@ def gemma4(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "gemma4_mlx.cli", *arguments]
 
 
+def environment() -> dict[str, str]:
+    """This one, but Python may keep bytecode here, as it keeps that of all that is installed."""
+    return {name: os.environ[name] for name in os.environ if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def run(command: Sequence[str]) -> Run:
     """Run a command to its end; a failed one ends the benchmark."""
     cpu_before_s = children_cpu_s()
@@ -77,6 +83,7 @@ def run(command: Sequence[str]) -> Run:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         bufsize=0,
+        env=environment(),
     )
     assert process.stdout is not None
     first = process.stdout.read(1)

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.deep_checkpoint import write_deep, write_float32
-from tests.bench.processes import run
+from tests.bench.processes import environment, run
 from tests.bench.synthetic import POCKET
 
 ROOT = Path(__file__).parents[2]
@@ -126,7 +126,7 @@ def _cell(value: float | None, unit: str, width: int) -> str:
 def _environment() -> dict[str, str]:
     """Nothing is fetched, and nothing is said about that."""
     return {
-        **os.environ,
+        **environment(),
         "PYTHONPATH": str(ROOT),
         "HF_HUB_OFFLINE": "1",
         "PYTHONWARNINGS": "ignore",
