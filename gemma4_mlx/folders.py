@@ -2,7 +2,8 @@
 
     config   settings.toml
     data     chats.db and media/
-    state    logs, the history of the prompt, saved caches, what `gemma4 bench` measured
+    state    logs, the history of the prompt, saved caches, compiled templates, what
+             `gemma4 bench` measured
 
 The system says where these are (`~/.config`, `~/.local/share`, `~/.local/state`, or what the
 XDG variables name; `~/Library/Application Support` on a Mac). `GEMMA4_HOME` puts all three into
