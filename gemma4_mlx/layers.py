@@ -14,7 +14,7 @@ import mlx.nn as nn
 
 RMSNorm = nn.RMSNorm
 
-_GELU_SLOPE = math.sqrt(2 / math.pi)
+_GELU_SLOPE = 2 * math.sqrt(2 / math.pi)
 
 
 def fused(function: Callable[..., mx.array]) -> Callable[..., mx.array]:
@@ -32,9 +32,12 @@ def rms_normalize(x: mx.array, eps: float) -> mx.array:
 
 @fused
 def gated_gelu(gate: mx.array, up: mx.array) -> mx.array:
-    """gelu(gate) * up, gelu by tanh. Shape kept."""
-    # Written out, because what `mlx.nn` has is compiled on the CPU, too.
-    return 0.5 * gate * (1 + mx.tanh(_GELU_SLOPE * (gate + 0.044715 * gate**3))) * up
+    """gelu(gate) * up, gelu by tanh, rounded once. Shape and dtype kept."""
+    # Written out, because what `mlx.nn` has is compiled on the CPU, too, and rounds each step.
+    # The sigmoid of 2y is (1 + tanh(y)) / 2.
+    x = gate.astype(mx.float32)
+    gelu = x * mx.sigmoid(x * (_GELU_SLOPE + 0.044715 * _GELU_SLOPE * (x * x)))
+    return (gelu * up).astype(gate.dtype)
 
 
 @fused

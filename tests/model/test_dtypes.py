@@ -1,4 +1,4 @@
-"""What is computed in which dtype: bf16 stays bf16, and four things are float32 in any case."""
+"""What is computed in which dtype: bf16 stays bf16, and five things are float32 in any case."""
 
 from __future__ import annotations
 
@@ -108,3 +108,12 @@ def test_pain_41_a_near_tie_survives_the_soft_cap():
     assert capped.dtype == mx.float32
     exact = layers.soft_cap(logits, mx.array(30.0))
     assert int(mx.argmax(exact)) == 1
+
+
+def test_a_gated_activation_is_rounded_once():
+    random = np.random.default_rng(5)
+    gate, up = (mx.array(random.normal(size=5000) * 3).astype(mx.bfloat16) for _ in range(2))
+    x, y = (np.array(part.astype(mx.float32), dtype=np.float64) for part in (gate, up))
+    exact = 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))) * y
+    ours = np.array(layers.gated_gelu(gate, up).astype(mx.float32))
+    np.testing.assert_allclose(ours, exact, rtol=2**-8, atol=1e-6)
