@@ -13,6 +13,7 @@ from tui.attachments.attachment import Attachment
 from tui.chat.context import used_tokens
 from tui.chat.conversation import Conversation, Draft
 from tui.chat.sent_budgets import ReadAgain, stepped
+from tui.keys import keymap
 from tui.settings.options import ChatOptions
 
 READ = MediaReceipt("image", "a.png", 266, 266, 640, 480, 912, 672, 280)
@@ -172,3 +173,15 @@ def test_a_shrunk_picture_looks_so(snap_compare, monkeypatch, tmp_path):
         await chat.press("alt+up", "alt+up", "alt+up", "alt+up", "left")
 
     assert snap_compare(ChatApp(engine, ChatOptions(keep_chats=False)), run_before=act)
+
+
+async def test_the_hint_names_the_keys_that_were_chosen(tmp_path):
+    engine = FakeEngine([answered("A star.", 300, READ)])
+    async with chatting(engine, size=(100, 30)) as chat:
+        chat.app.set_keymap(keymap({"turn.less": "minus", "turn.more": "plus"}))
+        await chat.enter(f"/image {picture(tmp_path, 'a.png')}")
+        await chat.enter("What?")
+        await chat.press("alt+up", "alt+up")
+        assert "- + budget" in chat.lines[-1]
+        await chat.press("minus")
+        assert "budget 140 next time" in chat.text

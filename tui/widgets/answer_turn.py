@@ -19,6 +19,7 @@ from gemma4_mlx.events import (
 from tui import figures
 from tui.chat import answer_figures
 from tui.chat.entry import Entry
+from tui.widgets.key_hints import Wanted
 from tui.widgets.streamed_markdown import StreamedMarkdown
 from tui.widgets.thoughts import Thoughts
 from tui.widgets.tool_call import ToolCallLine
@@ -46,11 +47,10 @@ class AnswerTurn(Turn):
         self._phase = phase
 
     @property
-    def keys(self) -> str:
-        """The keys that do something here, for the line of hints."""
-        return super().keys.replace(
-            " · esc", " · t thoughts · esc" if self.entry.thought else " · esc"
-        )
+    def wanted(self) -> Wanted:
+        """Bindings that do something here, and what, in a word."""
+        thoughts = (("turn.thoughts", "thoughts"),) if self.entry.thought else ()
+        return (*super().wanted, *thoughts)
 
     def compose(self) -> ComposeResult:
         """Thoughts and tools take no room while there are none."""

@@ -30,4 +30,10 @@ def _hint(pressed: dict[str, str], ids: str, does: str) -> str:
     if ids[:1] in ("@", "/"):
         return f"{ids} {does}".strip()
     keys = [pressed[each] for each in ids.split() if each in pressed]
-    return f"{('' if set(keys) <= _ARROWS else ', ').join(keys)} {does}".strip() if keys else ""
+    return f"{_between(keys).join(keys)} {does}".strip() if keys else ""
+
+
+def _between(keys: list[str]) -> str:
+    if set(keys) <= _ARROWS:
+        return ""
+    return " " if all(len(key) == 1 for key in keys) else ", "

@@ -13,8 +13,11 @@ from textual.widgets import Static
 
 from tui.chat.entry import Entry
 from tui.theme import QUIET
+from tui.widgets.key_hints import Wanted, key_hints
 
 Wish = Literal["copy", "edit", "retry", "older", "newer", "open", "less", "more"]
+
+KEYS = (("turn.copy", "copy"), ("turn.edit", "edit"), ("turn.retry", "again"))
 
 
 class Turn(Vertical, can_focus=True):
@@ -48,10 +51,15 @@ class Turn(Vertical, can_focus=True):
         self.version = version
 
     @property
+    def wanted(self) -> Wanted:
+        """Bindings that do something here, and what, in a word."""
+        versions = (("turn.older turn.newer", "versions"),) if self.version[1] > 1 else ()
+        return (*KEYS, *versions)
+
+    @property
     def keys(self) -> str:
         """The keys that do something here, for the line of hints."""
-        versions = " · [ ] versions" if self.version[1] > 1 else ""
-        return f"y copy · e edit · r again{versions} · esc back"
+        return key_hints(self.screen, *self.wanted, ("chat.stop", "back"))
 
     def speaker(self, *notes: str) -> Static:
         """The line that says who speaks."""

@@ -9,6 +9,7 @@ from textual.widgets import Static
 from tui.chat.entry import Entry
 from tui.chat.sent_budgets import has_pictures
 from tui.text.printable import printable
+from tui.widgets.key_hints import Wanted
 from tui.widgets.sent_attachment import SentAttachment
 from tui.widgets.turn import Turn
 
@@ -41,11 +42,11 @@ class UserTurn(Turn):
         ]
 
     @property
-    def keys(self) -> str:
-        """The keys that do something here, for the line of hints."""
-        pictures = " · ←→ budget" if has_pictures(self.entry) else ""
-        own = f" · o open{pictures}" if self._sent else ""
-        return super().keys.replace(" · esc", f"{own} · esc")
+    def wanted(self) -> Wanted:
+        """Bindings that do something here, and what, in a word."""
+        opens = (("turn.open", "open"),) if self._sent else ()
+        pictures = (("turn.less turn.more", "budget"),) if has_pictures(self.entry) else ()
+        return (*super().wanted, *opens, *pictures)
 
     def compose(self) -> ComposeResult:
         """Attachments first, as the model reads them."""
