@@ -15,16 +15,17 @@ from gemma4_mlx.weights import parameters
 def model_identity(model: Gemma4) -> str:
     """A hash of config.json, of name, shape and dtype of every weight, and of samples.
 
-    Two models that were tuned from the same one differ in nothing but the values, so the first
-    row of every weight of the decoder is taken in, too. (Towers may not be in memory.)
+    Two models that were tuned from the same one differ in nothing but the values, so three rows
+    of every weight of the decoder are taken in, too. (Towers may not be in memory.)
     """
     digest = hashlib.sha256(json.dumps(model.config.raw, sort_keys=True).encode())
     samples: list[mx.array] = []
     for name, array in sorted(parameters(model).items()):
         digest.update(f"{name} {array.shape} {array.dtype}\n".encode())
         if name.startswith("language_model.") and array.size:
-            first = array.reshape(-1, array.shape[-1] if array.ndim else 1)[0]
-            samples.append(mx.contiguous(first).view(mx.uint8))
+            rows = array.reshape(-1, array.shape[-1] if array.ndim else 1)
+            last = len(rows) - 1
+            samples.append(mx.contiguous(rows[mx.array([0, last // 2, last])]).view(mx.uint8))
     mx.eval(samples)
     for sample in samples:
         digest.update(np.array(sample).tobytes())

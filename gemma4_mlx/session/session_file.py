@@ -82,7 +82,11 @@ def read_session(path: Path, model: Gemma4, snapshot_bytes: int) -> Trunk:
     for name, expected, whose in (
         ("format", FORMAT, "it is of another format"),
         ("version", gemma4_mlx.__version__, "another version of this program wrote it"),
-        ("model", model_identity(model), "it is of another model, or one in another dtype"),
+        (
+            "model",
+            model_identity(model),
+            "it is of another model, or one that was loaded otherwise",
+        ),
     ):
         if fields.get(name) != expected:
             raise SessionError(f"{path} cannot be used: {whose}", _READ_AGAIN)
