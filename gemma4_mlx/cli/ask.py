@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -74,6 +75,8 @@ def ask(
     What comes on standard input is appended to PROMPT. Attachments come first, in the order
     given, then the text.
     """
+    # NumPy multiplies little here: on Linux its threads take longer to start than they save.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     text = {"type": "text", "text": _question(prompt)}
     parts = _checked(attachments)
     messages: list[dict[str, Any]] = [{"role": "user", "content": [*parts, text]}]
