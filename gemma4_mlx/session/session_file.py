@@ -85,7 +85,7 @@ def read_session(path: Path, model: Gemma4, snapshot_bytes: int) -> Trunk:
         (
             "model",
             model_identity(model),
-            "it is of another model, or one that was loaded otherwise",
+            "it is of another model, or of one loaded otherwise",
         ),
     ):
         if fields.get(name) != expected:
