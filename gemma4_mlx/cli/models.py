@@ -114,6 +114,8 @@ def info(name: str, as_json: bool) -> None:
     facts = published_facts(name) if folder is None else model_facts(folder)
     if facts is None:
         raise _not_here(name, f"`gemma4 models get {name}` fetches it")
+    if name == DEMO_MODEL:
+        facts["variant"] = "demo"  # as the list has it
     licence = licence_of(name, facts["files"])
     facts = {"name": name, **facts, "licence": licence, "cache": _held(name, facts["folder"])}
     words = list(facts_in_words(facts))

@@ -11,18 +11,8 @@ from gemma4_mlx.doctor.finding import Finding
 SMALLEST = (60, 20)
 """Columns and lines below which the chat has no room."""
 
-_PROGRAMS = {
-    "kitty": "kitty",
-    "ghostty": "kitty",
-    "wezterm": "iTerm",
-    "iterm.app": "iTerm",
-    "vscode": "iTerm",
-    "mintty": "iTerm",
-    "foot": "sixel",
-    "mlterm": "sixel",
-    "contour": "sixel",
-}
-"""Program -> its protocol for pictures."""
+_DRAWING = ("xterm-kitty", "xterm-ghostty")
+"""What terminals call themselves that draw pictures in the chat by kitty's protocol."""
 
 _BETWEEN = {"tmux": "in tmux", "screen": "in screen", "ssh": "over ssh"}
 
@@ -87,18 +77,16 @@ def letters() -> Finding:
 
 
 def previews() -> Finding:
-    """Whether pictures could be shown, and by which protocol."""
-    protocol = _PROGRAMS.get(_program().lower(), "")
-    if not protocol and "sixel" in os.environ.get("TERM", ""):
-        protocol = "sixel"
-    between = [each for each in _between() if each != "ssh"]
-    data = {"protocol": protocol, "is_passed_on": bool(protocol) and not between}
-    if not protocol:
-        return Finding("previews", "info", "none that we know of: pictures go by name", data=data)
-    if between:
-        held_back = f"{protocol}, which {between[0]} does not pass on by itself"
-        return Finding("previews", "info", held_back, data=data)
-    return Finding("previews", "ok", f"the {protocol} protocol", data=data)
+    """How the chat shows a picture before it is sent."""
+    environment = os.environ
+    draws = (
+        environment.get("TERM") in _DRAWING
+        and environment.get("COLORTERM") in ("truecolor", "24bit")
+        and not environment.get("NO_COLOR")
+        and not any(map(environment.get, ("TMUX", "STY", "ZELLIJ")))
+    )
+    text = "drawn by the terminal, by kitty's protocol" if draws else "as coloured half-blocks"
+    return Finding("previews", "ok", text, data={"protocol": "kitty" if draws else "blocks"})
 
 
 def _program() -> str:
@@ -111,8 +99,7 @@ def _program() -> str:
     for name in (environment.get("LC_TERMINAL"), environment.get("TERM_PROGRAM")):
         if name and name.lower() not in ("tmux", "screen"):
             return "iTerm.app" if name == "iTerm2" else name
-    first = environment.get("TERM", "").split("-")[0]
-    return first if first in _PROGRAMS else ""
+    return ""
 
 
 def _between() -> list[str]:

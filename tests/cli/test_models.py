@@ -238,6 +238,7 @@ def test_info_says_whose_the_files_are_and_what_they_fit(model: FakeHub, cache: 
     assert facts["licence"] == f"see https://huggingface.co/{HUB_ID}"
     pocket = run("info", "pocket").stdout
     assert "fits: " in pocket
+    assert "variant   demo\n" in pocket
     assert "cache" not in pocket
 
 

@@ -9,10 +9,21 @@ from types import SimpleNamespace
 import pytest
 
 from gemma4_mlx.doctor import terminal
+from tui.driver import may_show_pictures
 
 TERMINAL_VARIABLES = [
-    *("TERM", "COLORTERM", "TERM_PROGRAM", "LC_TERMINAL", "KITTY_WINDOW_ID", "TMUX", "STY"),
+    *(
+        "ZELLIJ",
+        "TERM",
+        "COLORTERM",
+        "TERM_PROGRAM",
+        "LC_TERMINAL",
+        "KITTY_WINDOW_ID",
+        "TMUX",
+        "STY",
+    ),
     *("GHOSTTY_RESOURCES_DIR", "SSH_CONNECTION", "SSH_TTY", "NO_COLOR", "LC_ALL", "LC_CTYPE"),
+    "ZELLIJ",
 ]
 
 
@@ -30,23 +41,20 @@ def environment(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("variables", "protocol", "is_passed_on"),
+    ("variables", "protocol"),
     [
-        ({"TERM": "xterm-kitty"}, "kitty", True),
-        ({"TERM": "xterm-256color", "KITTY_WINDOW_ID": "1"}, "kitty", True),
-        ({"TERM": "xterm-ghostty", "TERM_PROGRAM": "ghostty"}, "kitty", True),
-        ({"TERM": "xterm-256color", "TERM_PROGRAM": "iTerm.app"}, "iTerm", True),
-        ({"TERM": "xterm-256color", "LC_TERMINAL": "iTerm2", "SSH_TTY": "1"}, "iTerm", True),
-        ({"TERM": "tmux-256color", "LC_TERMINAL": "iTerm2", "TMUX": "1"}, "iTerm", False),
-        ({"TERM": "screen", "TERM_PROGRAM": "tmux", "TMUX": "1"}, "", False),
-        ({"TERM": "foot"}, "sixel", True),
-        ({"TERM": "xterm-sixel"}, "sixel", True),
-        ({"TERM": "xterm-256color", "TERM_PROGRAM": "Apple_Terminal"}, "", False),
+        ({"TERM": "xterm-kitty", "COLORTERM": "truecolor"}, "kitty"),
+        ({"TERM": "xterm-ghostty", "COLORTERM": "24bit", "SSH_TTY": "1"}, "kitty"),
+        ({"TERM": "xterm-kitty"}, "blocks"),
+        ({"TERM": "xterm-kitty", "COLORTERM": "truecolor", "NO_COLOR": "1"}, "blocks"),
+        ({"TERM": "xterm-kitty", "COLORTERM": "truecolor", "TMUX": "1"}, "blocks"),
+        ({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, "blocks"),
     ],
 )
-def test_protocols_for_pictures(environment, variables, protocol, is_passed_on):
+def test_previews_are_told_as_the_chat_draws_them(environment, variables, protocol):
     environment(**variables)
-    assert terminal.previews().data == {"protocol": protocol, "is_passed_on": is_passed_on}
+    assert terminal.previews().data == {"protocol": protocol}
+    assert may_show_pictures(os.environ) == (protocol == "kitty")
 
 
 def test_colours_and_their_cures(environment):

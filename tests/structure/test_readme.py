@@ -19,6 +19,7 @@ def drawn_paths() -> dict[Path, str]:
     for line in filter(None, block.splitlines()[1:]):
         indent, name, purpose = re.fullmatch(r"((?:  )*)(\S+)\s*(.*)", line).groups()
         folders[len(indent) // 2 :] = [name.rstrip("/")]
+        assert Path(*folders) not in drawn, f"{line.strip()} stands there twice"
         drawn[Path(*folders)] = purpose
     return drawn
 
@@ -41,3 +42,15 @@ def test_the_files_it_asks_about_exist():
     named = set(re.findall(r"\b(?:examples|docs)/[\w.-]+\.\w+", readme))
     assert [path for path in sorted(named) if not (source.ROOT / path).exists()] == []
     assert named, "the README shows no example"
+
+
+def test_links_lead_somewhere():
+    for page in [*source.ROOT.glob("*.md"), *source.ROOT.glob("*/*.md")]:
+        links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+        assert [link for link in links if not (page.parent / link).exists()] == [], page
+
+
+def test_every_folder_of_tests_is_told_of():
+    told = (source.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    folders = sorted(path.parent.name for path in (source.ROOT / "tests").glob("*/*.*"))
+    assert [name for name in folders if f"| `tests/{name}` |" not in told] == []
