@@ -93,6 +93,13 @@ class ChatApp(App[None], inherit_bindings=False):
         failure = self.chat.load_failure
         return self.return_code or (failure.exit_code if failure else 0)
 
+    def refresh_css(self, animate: bool = True) -> None:
+        """Before there is a screen only the colours are taken: it will be styled once."""
+        if self.children:
+            super().refresh_css(animate)
+        else:
+            self.stylesheet.set_variables(self.get_css_variables())
+
     def get_default_screen(self) -> ChatScreen:
         """All other screens come over it."""
         return self.chat

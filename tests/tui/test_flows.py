@@ -48,6 +48,19 @@ async def test_walking_goes_over_turns_and_code_and_back_to_the_prompt():
             names.append(type(chat.app.focused).__name__)
         assert names == ["CodeBlock", "CodeBlock", "AnswerTurn", "UserTurn", "UserTurn"]
         assert "y copy · e edit · r again · esc back" in chat.lines[-1]
+        await chat.press("alt+down", "alt+down")
+        assert "y copy · ←→ scroll · esc back" in chat.lines[-1]
+
+
+async def test_hints_of_turns_and_code_name_the_keys_that_work():
+    async with chatting(FakeEngine([[TextDelta(CODE), FINISHED]]), size=(80, 40)) as chat:
+        await chat.enter("go")
+        for binding_id in ("turn.copy", "code.copy"):
+            chat.app.choose_keys(binding_id, "f6")
+        await chat.press("alt+up")
+        assert "f6 copy · ←→ scroll · esc back" in chat.lines[-1]
+        await chat.press("alt+up", "alt+up")
+        assert "f6 copy · e edit · r again · esc back" in chat.lines[-1]
         await chat.press("alt+down", "alt+down", "alt+down", "alt+down")
         assert chat.prompt.has_focus
         assert "enter send" in chat.lines[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 
@@ -9,7 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from gemma4_mlx.cli import ask
-from tui.cli.chat import chat
+from gemma4_mlx.engine import FakeEngine
+from tui.cli.chat import _show, chat
+from tui.settings.options import ChatOptions
+from tui.settings.preferences import Preferences
 
 FIRST_FRAME = """
 import asyncio, sys
@@ -25,7 +29,7 @@ asyncio.run(main())
 print(" ".join(sorted({name.partition(".")[0] for name in sys.modules})))
 """
 HEAVY = {"mlx", "mlx_lm", "transformers", "torch", "tokenizers", "jinja2", "numpy", "PIL"}
-HEAVY |= {"soundfile", "huggingface_hub"}
+HEAVY |= {"soundfile", "huggingface_hub", "tomlkit", "markdown_it", "pygments"}
 
 
 def run(code: str) -> str:
@@ -35,6 +39,14 @@ def run(code: str) -> str:
 
 def test_the_first_frame_loads_nothing_heavy():
     assert set(run(FIRST_FRAME).split()) & HEAVY == set()
+
+
+def test_the_collector_works_again_when_the_chat_is_there(monkeypatch):
+    monkeypatch.setattr("tui.cli.chat.run", lambda app, engine: int(gc.isenabled()))
+    try:
+        assert _show(FakeEngine(), ChatOptions(), Preferences()) == 1
+    finally:
+        gc.unfreeze()
 
 
 def test_the_help_loads_no_textual():

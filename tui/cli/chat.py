@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,8 +125,12 @@ def chat(context: click.Context, **options: Any) -> None:
 
 
 def _show(engine: EngineLike, options: ChatOptions, preferences: Preferences) -> int:
+    # What is imported stays: the collector is not to look through it, neither now nor later.
+    gc.disable()
     from tui.app import ChatApp
 
+    gc.freeze()
+    gc.enable()
     return run(ChatApp(engine, options, preferences), engine)
 
 

@@ -20,7 +20,6 @@ from tui import figures
 from tui.chat import answer_figures
 from tui.chat.entry import Entry
 from tui.widgets.key_hints import Wanted
-from tui.widgets.streamed_markdown import StreamedMarkdown
 from tui.widgets.thoughts import Thoughts
 from tui.widgets.tool_call import ToolCallLine
 from tui.widgets.turn import Turn
@@ -39,6 +38,9 @@ class AnswerTurn(Turn):
     SPEAKER = "Gemma"
 
     def __init__(self, entry: Entry, version: tuple[int, int] = (1, 1), *, phase: str = "") -> None:
+        # Not at the top: the parser takes long to load, and no answer is in the first frame.
+        from tui.widgets.streamed_markdown import StreamedMarkdown
+
         super().__init__(entry, version)
         self.thoughts = Thoughts(entry)
         self._markdown = StreamedMarkdown(entry.text)

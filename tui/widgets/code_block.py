@@ -6,8 +6,11 @@ from textual.binding import Binding
 from textual.message import Message
 from textual.widgets.markdown import MarkdownFence
 
+from tui.widgets.key_hints import Wanted
+from tui.widgets.keyed import Keyed
 
-class CodeBlock(MarkdownFence, can_focus=True):
+
+class CodeBlock(MarkdownFence, Keyed, can_focus=True):
     """Code as it was written: it scrolls instead of wrapping, and can be copied as source."""
 
     BINDINGS = [
@@ -16,14 +19,17 @@ class CodeBlock(MarkdownFence, can_focus=True):
         Binding("right", "scroll_right", "Right", show=False, id="code.right"),
     ]
 
-    keys = "y copy · ← → scroll · esc back"
-
     class Copied(Message):
         """The reader wants the source."""
 
         def __init__(self, source: str) -> None:
             super().__init__()
             self.source = source
+
+    @property
+    def wanted(self) -> Wanted:
+        """Bindings that do something here, and what, in a word."""
+        return ("code.copy", "copy"), ("code.left code.right", "scroll")
 
     @property
     def source_code(self) -> str:

@@ -374,12 +374,12 @@ class Composer(Vertical):
 
     def show_keys(self) -> None:
         """The keys that work now."""
-        keys = key_hints(self.screen, *self._wanted_keys())
+        keys = key_hints(self.screen, *self._wanted())
         if self._awaited:
             keys += f" · sends when {self._awaited[0].holds.name} is read"
         self._hints.keys = keys
 
-    def _wanted_keys(self) -> Wanted:
+    def _wanted(self) -> Wanted:
         """Bindings that matter now, and what they do."""
         focused = self.screen.focused
         if self._awaited:

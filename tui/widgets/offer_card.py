@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from tui.theme import QUIET
+from tui.widgets.keyed import Keyed
 from tui.widgets.notice import Notice
 
 
@@ -31,7 +32,7 @@ class Offer:
     label: str
 
 
-class OfferCard(Notice, can_focus=True):
+class OfferCard(Notice, Keyed, can_focus=True):
     """What happened, and what can be done about it, each with one key.
 
     Args:
@@ -66,8 +67,8 @@ class OfferCard(Notice, can_focus=True):
 
     @property
     def keys(self) -> str:
-        """The keys that do something here, for the line of hints."""
-        return " · ".join([*(f"{each.key} {each.name}" for each in self.offers), "esc back"])
+        """The keys that do something here now, for the line of hints."""
+        return " · ".join([*(f"{each.key} {each.name}" for each in self.offers), super().keys])
 
     def compose(self) -> ComposeResult:
         """The remark, and a line for each offer."""

@@ -13,14 +13,15 @@ from textual.widgets import Static
 
 from tui.chat.entry import Entry
 from tui.theme import QUIET
-from tui.widgets.key_hints import Wanted, key_hints
+from tui.widgets.key_hints import Wanted
+from tui.widgets.keyed import Keyed
 
 Wish = Literal["copy", "edit", "retry", "older", "newer", "open", "less", "more"]
 
 KEYS = (("turn.copy", "copy"), ("turn.edit", "edit"), ("turn.retry", "again"))
 
 
-class Turn(Vertical, can_focus=True):
+class Turn(Vertical, Keyed, can_focus=True):
     """One entry of the conversation; whoever walks to it can do something with it.
 
     Args:
@@ -55,11 +56,6 @@ class Turn(Vertical, can_focus=True):
         """Bindings that do something here, and what, in a word."""
         versions = (("turn.older turn.newer", "versions"),) if self.version[1] > 1 else ()
         return (*KEYS, *versions)
-
-    @property
-    def keys(self) -> str:
-        """The keys that do something here, for the line of hints."""
-        return key_hints(self.screen, *self.wanted, ("chat.stop", "back"))
 
     def speaker(self, *notes: str) -> Static:
         """The line that says who speaks."""

@@ -27,6 +27,20 @@ class AttachingScreen(Screen[None]):
         Binding("ctrl+r", "record", "Record", id="chat.record"),
     ]
 
+    @property
+    def composer(self) -> Composer:
+        """Where drafts come from, and go back to."""
+        return self.query_one(Composer)
+
+    def say(self, message: str, *, error: bool = False) -> None:
+        """Answer what was done, until the next thing is done."""
+        self.composer.say(message, error=error)
+
+    def write(self, text: str) -> None:
+        """Put a text into the prompt."""
+        self.composer.prompt.put(text)
+        self.composer.prompt.focus()
+
     def on_screen_resume(self) -> None:
         """Other keys may have been chosen elsewhere."""
         for composer in self.query(Composer):
@@ -36,14 +50,14 @@ class AttachingScreen(Screen[None]):
         """Choose files."""
         from tui.screens.files import FilesScreen
 
-        composer = self.query_one(Composer)
+        composer = self.composer
         budget = composer.attached.image_tokens
         screen = FilesScreen(budget, previews=self.options.preview)
         self.app.push_screen(screen, composer.attach)
 
     def action_record(self) -> None:
         """Record the microphone."""
-        self.query_one(Composer).record()
+        self.composer.record()
 
     def on_composer_preview_wanted(self, message: Composer.PreviewWanted) -> None:
         """Show the picture or video; the budget may be changed there."""
@@ -56,7 +70,7 @@ class AttachingScreen(Screen[None]):
     def on_paste(self, event: events.Paste) -> None:
         """Whatever has the focus: who pastes or drops means the draft."""
         event.stop()
-        self.query_one(Composer).prompt.receive(event.text)
+        self.composer.prompt.receive(event.text)
 
     def _command_record(self, argument: str) -> None:
         self.action_record()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.app import ComposeResult
@@ -31,8 +32,8 @@ from tui.store.kept_chats import KeptChats
 from tui.store.prompt_history import PromptHistory, prompts_path
 from tui.text.copying import copy_text
 from tui.text.printable import printable_line
-from tui.widgets.code_block import CodeBlock
 from tui.widgets.composer import Composer
+from tui.widgets.keyed import Keyed
 from tui.widgets.new_text_pill import NewTextPill
 from tui.widgets.notice import Notice
 from tui.widgets.offer_card import OfferCard
@@ -40,6 +41,9 @@ from tui.widgets.title_bar import TitleBar
 from tui.widgets.transcript import Transcript
 from tui.widgets.turn import Turn
 from tui.widgets.welcome import Welcome
+
+if TYPE_CHECKING:
+    from tui.widgets.code_block import CodeBlock
 
 
 class ChatScreen(AttachingScreen):
@@ -68,7 +72,7 @@ class ChatScreen(AttachingScreen):
     ]
 
     def __init__(self, engine: EngineLike, options: ChatOptions) -> None:
-        super().__init__()
+        super().__init__(classes="-normal")  # most windows are: nothing is styled twice
         self._engine = engine
         self.options = options
         self.loaded = LoadedModel(engine, self)
@@ -113,11 +117,6 @@ class ChatScreen(AttachingScreen):
     def transcript(self) -> Transcript:
         """Where turns are shown."""
         return self.query_one(Transcript)
-
-    @property
-    def composer(self) -> Composer:
-        """Where drafts come from, and go back to."""
-        return self.query_one(Composer)
 
     @property
     def conversation(self) -> Conversation:
@@ -167,16 +166,7 @@ class ChatScreen(AttachingScreen):
         """A turn with what is chosen now."""
         return turn_request(messages, self.options, self.kept.state_path(self.conversation))
 
-    # What is said and shown
-
-    def say(self, message: str, *, error: bool = False) -> None:
-        """Answer what was done, until the next thing is done."""
-        self.composer.say(message, error=error)
-
-    def write(self, text: str) -> None:
-        """Put a text into the prompt."""
-        self.composer.prompt.put(text)
-        self.composer.prompt.focus()
+    # What is shown
 
     def remark(self, title: str, body: str = "", hint: str = "") -> None:
         """Put a remark on something that is wrong into the transcript."""
@@ -285,13 +275,12 @@ class ChatScreen(AttachingScreen):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Say which keys work there."""
-        if isinstance(event.widget, Turn | OfferCard | CodeBlock):
+        if isinstance(event.widget, Keyed):
             self.say(event.widget.keys)
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
         """They do not work any more."""
-        keyed = Turn | OfferCard | CodeBlock
-        if isinstance(event.widget, keyed) and not isinstance(self.focused, keyed):
+        if isinstance(event.widget, Keyed) and not isinstance(self.focused, Keyed):
             self.say(EDITING if self.turns.editing else "")
 
     def action_stop(self) -> None:
