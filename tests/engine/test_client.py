@@ -231,8 +231,9 @@ def test_an_engine_that_cannot_be_started_is_told(tmp_path):
     assert face.client.close()
 
 
-def test_no_place_for_a_log_is_told(tmp_path):
+def test_no_place_for_a_log_is_told(tmp_path, monkeypatch):
     (tmp_path / "logs").write_text("a file")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "logs"))
     face = Face("toy", tmp_path).start()
     _, loss = lost(face)
     assert "logs" in loss.message and loss.log_path == ""
