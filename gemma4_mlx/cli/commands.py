@@ -79,7 +79,11 @@ class Commands(click.Group):
         except BrokenPipeError:
             _forget_stdout()
             ctx.exit(PIPE_CLOSED)
-        except (click.ClickException, click.Abort, click.exceptions.Exit, OSError):
+        except click.Abort as abort:  # "no" to a question, or Ctrl+C instead of an answer
+            if isinstance(abort.__context__, KeyboardInterrupt):
+                ctx.exit(INTERRUPTED)
+            raise
+        except (click.ClickException, click.exceptions.Exit, OSError):
             raise
         except Exception as error:
             ctx.exit(_tell(error))

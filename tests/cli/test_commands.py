@@ -96,3 +96,15 @@ def test_a_stream_that_takes_nothing_is_an_error_also_of_the_help(monkeypatch):
     done = CliRunner().invoke(main, ["--help"])
     assert (done.exit_code, done.stdout) == (1, "")
     assert "error: the system refused: Bad file descriptor\n" in done.stderr
+
+
+@pytest.mark.parametrize(("answer", "code"), [(KeyboardInterrupt, 130), (EOFError, 1)])
+def test_ctrl_c_at_a_question_is_an_interruption(monkeypatch, answer, code):
+    def asked():
+        try:
+            raise answer
+        except answer:
+            raise click.Abort from None  # as click's questions do
+
+    monkeypatch.setitem(main.commands, "asked", click.Command("asked", callback=asked))
+    assert CliRunner().invoke(main, ["asked"]).exit_code == code
