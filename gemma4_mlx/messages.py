@@ -32,6 +32,27 @@ IMAGE_TOKEN_BUDGETS: tuple[int, ...] = (70, 140, 280, 560, 1120)
 ImageTokens = int | Literal["auto"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerChoices:
+    """What can be chosen for an answer; None means the checkpoint's own default.
+
+    Attributes:
+        image_tokens: budget of the pictures that name none.
+        thinking: whether the model may think before it answers.
+        max_tokens: the most tokens to write.
+        temperature, top_p, top_k: sampling.
+        seed: makes sampling repeatable.
+    """
+
+    image_tokens: ImageTokens | None = None
+    thinking: bool = False
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    seed: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class TextPart:
     """Words."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gemma4_mlx.messages import ImageTokens
+from gemma4_mlx.messages import AnswerChoices
 from tui.settings.kinds import Value
 from tui.settings.preset import CHOICES, Preset
 from tui.settings.schema import Setting
@@ -19,8 +19,8 @@ _BY_PATH |= {setting.path: name for name, setting in CHOICES.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class ChatOptions:
-    """The options of `gemma4 chat`; None means the checkpoint's own default.
+class ChatOptions(AnswerChoices):
+    """The options of `gemma4 chat`: those of an answer, and these.
 
     They hold for one chat. When `/set`, `/system`, `/preset` or the settings choose something
     else, the app takes `ChatScreen.options` and hands others to `ChatScreen.use`; they hold from
@@ -30,9 +30,6 @@ class ChatOptions:
         model: "pocket", a folder or a hub id.
         attachments: files that are in the composer at the start.
         system: the system prompt.
-        image_tokens: budget of newly attached pictures.
-        thinking: whether the model may think at the start.
-        max_tokens, temperature, top_p, top_k, seed: as in `TurnRequest`.
         is_first_run: whether nobody has ever chosen a model.
         plain: line by line, without a screen.
         preview: how pictures are shown before they are sent: "auto", "blocks" or "off".
@@ -44,13 +41,6 @@ class ChatOptions:
     model: str = "pocket"
     attachments: tuple[Path, ...] = ()
     system: str = ""
-    image_tokens: ImageTokens | None = None
-    thinking: bool = False
-    max_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    seed: int | None = None
     is_first_run: bool = False
     plain: bool = False
     preview: str = "auto"
