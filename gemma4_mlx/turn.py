@@ -144,12 +144,13 @@ class Turn:
             reused: positions of the prompt that need not be read.
             should_stop: see `stream`.
         """
+        steps = _on_one_thread(steps, threading.get_ident())
         yield from media
         mx.reset_peak_memory()
         meter = _Meter(self.started_s, len(self.prompt), reused)
         reader = ChannelReader(self.tokenizer, prompt=self.prompt)
         reason = yield from _read(
-            meter.watch(_on_one_thread(steps)),
+            meter.watch(steps),
             reader,
             guard=LoopGuard(self.tokenizer.stream_decoder),
             stop_ids=self.stop_ids,
@@ -218,19 +219,23 @@ def _read(
     return "tool_call" if reason == "stop" and reader.calls else reason
 
 
-def _on_one_thread(steps: Iterator[int | PromptProgress]) -> Iterator[int | PromptProgress]:
-    """Pass the steps on, as long as they are asked for where the first one was.
+def _on_one_thread(
+    steps: Iterator[int | PromptProgress], began_on: int
+) -> Iterator[int | PromptProgress]:
+    """Pass the steps on, as long as they are asked for where the turn was begun.
 
     MLX binds what is not yet evaluated to the thread that made it.
     """
-    began_on = threading.get_ident()
-    for step in steps:
-        yield step
+    while True:
         if threading.get_ident() != began_on:
             raise EngineError(
                 "a turn was begun on one thread and continued on another",
                 "use it up on the thread that loaded the model, as `gemma4_mlx.engine` does",
             )
+        step = next(steps, None)
+        if step is None:
+            return
+        yield step
 
 
 def _room(prompt_tokens: int, context_length: int) -> int:

@@ -22,7 +22,7 @@ from gemma4_mlx.cli import main
 from gemma4_mlx.engine import Engine, TurnRequest
 from gemma4_mlx.engine_lock import LARGE_BYTES, EngineLock, current_holder
 from gemma4_mlx.errors import EngineError
-from gemma4_mlx.events import Failed, Finished, TextDelta
+from gemma4_mlx.events import Failed, Finished, PromptProgress, TextDelta
 from gemma4_mlx.inputs import ModelInputs
 from gemma4_mlx.limits import BUFFER_CACHE_BYTES
 from gemma4_mlx.loading import find_checkpoint, load_model
@@ -227,11 +227,13 @@ def test_pain_45_a_lazy_array_of_another_thread_would_be_noticed():
         np.array(lazy)
 
 
-def test_pain_45_a_turn_that_changes_threads_is_refused(pocket):
+@pytest.mark.parametrize("last", [PromptProgress, TextDelta])
+def test_pain_45_a_turn_that_changes_threads_is_refused(pocket, last):
+    """After its first word, and also if nothing was read yet."""
     model, processor = pocket
     messages = [{"role": "user", "content": "Who are you?"}]
     events = g4.stream(model, processor, messages, max_tokens=9, temperature=0.0)
-    while not isinstance(next(events), TextDelta):
+    while not isinstance(next(events), last):
         pass
     error = in_thread(lambda: list(events))
     assert isinstance(error, EngineError)
