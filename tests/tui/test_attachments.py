@@ -180,7 +180,7 @@ async def test_a_question_waits_until_its_files_are_read(tmp_path, slow):
         assert "sends when" not in chat.text
 
 
-@pytest.mark.parametrize("how", ["escape", "x", "drop"])
+@pytest.mark.parametrize("how", ["escape", "x", "drop", "ctrl+n"])
 async def test_a_question_that_waits_can_be_held_back(tmp_path, slow, how):
     async with chatting() as chat:
         await send_at_once(chat, picture(tmp_path))

@@ -52,6 +52,16 @@ async def test_walking_goes_over_turns_and_code_and_back_to_the_prompt():
         assert "y copy · ←→ scroll · esc back" in chat.lines[-1]
 
 
+async def test_the_hint_while_a_question_is_edited_names_the_keys_that_work():
+    async with chatting(FakeEngine([said("One.")])) as chat:
+        chat.app.choose_keys("chat.stop", "f9")
+        await chat.enter("first")
+        await chat.press("alt+up", "alt+up", "e")
+        assert "editing: enter ask this · f9 leave it" in chat.lines[-1]
+        await chat.press("f9")
+        assert "editing" not in chat.lines[-1]
+
+
 async def test_hints_of_turns_and_code_name_the_keys_that_work():
     async with chatting(FakeEngine([[TextDelta(CODE), FINISHED]]), size=(80, 40)) as chat:
         await chat.enter("go")
@@ -180,6 +190,19 @@ async def test_attachments_are_opened_outside(tmp_path, monkeypatch):
 
 
 # The engine
+
+
+async def test_what_was_offered_is_gone_when_the_model_was_begun_again_otherwise():
+    engine = FakeEngine([said("One."), said("Two.")])
+    async with chatting(engine, size=(80, 40)) as chat:
+        await chat.enter("first")
+        await chat.tell(LOST)
+        assert "start the model again" in chat.text
+        await chat.press("escape")
+        await chat.enter("second")
+        assert engine.restarts == [None] and "Two." in chat.text
+        assert "The model has stopped" in chat.text
+        assert "start the model again" not in chat.text
 
 
 async def test_a_lost_engine_is_started_again_with_a_key_and_keeps_what_was_said():

@@ -25,9 +25,10 @@ def stats_report(conversation: Conversation) -> tuple[str, list[str]]:
     reused = sum(usage.reused_tokens for usage, _ in answers)
     written = sum(usage.completion_tokens for usage, _ in answers)
     rates = [timings.decode_tokens_per_s for _, timings in answers]
+    slowest, fastest = f"{min(rates):.0f}", f"{max(rates):.0f}"
     lines = [
         f"{figures.tokens(read)} read, {reused} reused, {written} written",
-        f"{max(rates):.0f} tok/s at best, {min(rates):.0f} at worst",
+        f"{fastest} tok/s" + (f" at best, {slowest} at worst" if slowest != fastest else ""),
     ]
     return f"{len(answers)} answer{'' if len(answers) == 1 else 's'}", lines
 

@@ -44,7 +44,7 @@ class AttachmentRow(Vertical, can_focus=True):
         Binding("equals_sign", "spread", "Same for all", id="row.same", priority=True),
         Binding("space", "look", "Preview or play", id="row.look", priority=True),
         Binding("delete,backspace", "remove", "Remove", id="row.remove"),
-        Binding("up", "leave(-1)", "Up", id="row.up", show=False),
+        Binding("up", "leave(-1)", "The one before", id="row.up", show=False),
         Binding("down,enter,escape", "leave(1)", "Back", id="row.down", show=False),
     ]
 

@@ -15,8 +15,8 @@ class CodeBlock(MarkdownFence, Keyed, can_focus=True):
 
     BINDINGS = [
         Binding("y", "copy", "Copy the code", id="code.copy"),
-        Binding("left", "scroll_left", "Left", show=False, id="code.left"),
-        Binding("right", "scroll_right", "Right", show=False, id="code.right"),
+        Binding("left", "scroll_left", "Scroll to the left", show=False, id="code.left"),
+        Binding("right", "scroll_right", "Scroll to the right", show=False, id="code.right"),
     ]
 
     class Copied(Message):

@@ -26,8 +26,8 @@ class ModelTable(OptionList):
     """Models in columns; narrow ones leave out what the detail below says again."""
 
     BINDINGS = [
-        Binding("j", "cursor_down", "Down", show=False, id="models.down"),
-        Binding("k", "cursor_up", "Up", show=False, id="models.up"),
+        Binding("j", "cursor_down", "The model after", show=False, id="models.down"),
+        Binding("k", "cursor_up", "The model before", show=False, id="models.up"),
     ]
 
     def __init__(self) -> None:

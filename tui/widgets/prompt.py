@@ -42,8 +42,8 @@ class Prompt(TextArea):
         Binding("ctrl+d", "quit_or_delete", "Quit", id="prompt.quit", show=False),
         Binding("pageup", "scroll_transcript(-1)", "Scroll", id="prompt.page_up", show=False),
         Binding("pagedown", "scroll_transcript(1)", "Scroll", id="prompt.page_down", show=False),
-        Binding("up", "cursor_up", "Up", id="prompt.up", show=False),
-        Binding("down", "cursor_down", "Down", id="prompt.down", show=False),
+        Binding("up", "cursor_up", "Up, then earlier texts", id="prompt.up", show=False),
+        Binding("down", "cursor_down", "Down, then later texts", id="prompt.down", show=False),
         # Before all others, but only while there is something to choose from.
         *(
             Binding(
@@ -57,8 +57,8 @@ class Prompt(TextArea):
             for key, what, words in (
                 ("tab", "complete", "Complete"),
                 ("enter", "take", "Take"),
-                ("up", "up", "Up"),
-                ("down", "down", "Down"),
+                ("up", "up", "The one before"),
+                ("down", "down", "The one after"),
                 ("escape", "close", "Close"),
             )
         ),

@@ -33,7 +33,7 @@ class SessionList(OptionList):
     """
 
     BINDINGS = [
-        Binding("up", "cursor_up", "Up", id="sessions.up", show=False),
+        Binding("up", "cursor_up", "The chat before, else search", id="sessions.up", show=False),
         Binding("slash", "leave", "Search", key_display="/", id="sessions.search"),
     ]
 

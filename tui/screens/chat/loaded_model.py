@@ -8,6 +8,7 @@ from tui import figures
 from tui.screens.chat import cards
 from tui.screens.chat.face import ChatFace
 from tui.text.printable import printable_line
+from tui.widgets.offer_card import OfferCard
 
 
 class LoadedModel:
@@ -29,10 +30,13 @@ class LoadedModel:
         self.ready: ModelReady | None = None
         self.failure: Failed | None = None
         self.is_lost = False
+        self._card: OfferCard | None = None  # that offers to begin again
 
     def expect(self, name: str) -> None:
         """A model is going to be loaded."""
         self.ready, self.failure, self.is_lost = None, None, False
+        if self._card is not None:
+            self._card.settle()
         self._name(name)
         self._chat.title_bar.note = ""
         self._show("loading", "waiting")
@@ -52,11 +56,11 @@ class LoadedModel:
             case EngineLost():
                 self.ready, self.is_lost = None, True
                 self._show("stopped", "failed")
-                await self._chat.show_card(cards.lost_card(event))
+                await self._offer(cards.lost_card(event))
             case Failed() if self._tells_of_loading(event):
                 self.failure = event
                 self._show("failed", "failed")
-                await self._chat.show_card(cards.load_failure_card(event))
+                await self._offer(cards.load_failure_card(event))
             case _:
                 return False
         return True
@@ -64,6 +68,10 @@ class LoadedModel:
     def _tells_of_loading(self, failed: Failed) -> bool:
         """Whether it is the first; a lost engine tells of itself, after its turns."""
         return self.ready is None and self.failure is None and failed.kind != cards.LOST
+
+    async def _offer(self, card: OfferCard) -> None:
+        self._card = card
+        await self._chat.show_card(card)
 
     def _meet(self, model: ModelReady) -> None:
         self.ready = model

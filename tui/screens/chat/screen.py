@@ -25,7 +25,7 @@ from tui.screens.chat.commands import ChatCommands
 from tui.screens.chat.engine_told import EngineTold
 from tui.screens.chat.loaded_model import LoadedModel
 from tui.screens.chat.making_room import MakingRoom
-from tui.screens.chat.turns import EDITING, Turns
+from tui.screens.chat.turns import Turns
 from tui.screens.chat.wishes import TurnWishes
 from tui.settings.options import ChatOptions
 from tui.store.kept_chats import KeptChats
@@ -221,6 +221,8 @@ class ChatScreen(AttachingScreen):
         """Go on with a conversation."""
         self.options = replace(self.options, system=conversation.system)
         self.room.freed = 0
+        if self.composer.is_waiting:
+            self.composer.wait_no_more()
         await self.turns.take(conversation)
         self.title_bar.title = printable_line(conversation.title)
         self.show_context()
@@ -281,7 +283,7 @@ class ChatScreen(AttachingScreen):
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
         """They do not work any more."""
         if isinstance(event.widget, Keyed) and not isinstance(self.focused, Keyed):
-            self.say(EDITING if self.turns.editing else "")
+            self.say(self.turns.hint)
 
     def action_stop(self) -> None:
         """Hold back what waits to be sent; stop the answer; back to the prompt; leave an edit."""

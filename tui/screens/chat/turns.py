@@ -22,10 +22,11 @@ from tui.chat.conversation import Conversation, Draft
 from tui.chat.entry import ChatForm, Entry
 from tui.widgets.answer_turn import AnswerTurn
 from tui.widgets.composer import Composer
+from tui.widgets.key_hints import key_hints
 from tui.widgets.transcript import Row, Transcript
 from tui.widgets.user_turn import UserTurn
 
-EDITING = "editing: enter asks this instead, esc leaves it as it was"
+EDITING = (("prompt.send", "ask this"), ("chat.stop", "leave it"))
 
 
 class Stage(Protocol):
@@ -95,6 +96,12 @@ class Turns:
         """Whether an answer is waited for or being written."""
         return self.conversation.open_answer is not None or self._aside is not None
 
+    @property
+    def hint(self) -> str:
+        """What keys do with a question that is being edited; nothing while there is none."""
+        keys = key_hints(self._stage.composer.screen, *EDITING) if self.editing else ""
+        return f"editing: {keys}" if keys else ""
+
     # What the user wants
 
     async def send(self, draft: Draft) -> None:
@@ -138,7 +145,7 @@ class Turns:
         self._empty_composer()
         composer.restore(Draft(question.text, question.attachments))
         composer.prompt.focus()
-        composer.say(EDITING)
+        composer.say(self.hint)
 
     def leave_edit(self) -> None:
         """Leave the old question as it was, and go back to the draft."""
