@@ -33,6 +33,8 @@ _LOG = logging.getLogger(__name__)
 PerLayerTable = Literal["auto", "resident", "mapped"]
 OnProgress = Callable[[int, int], None]
 
+_DTYPES = (mx.bfloat16, mx.float16, mx.float32)
+
 
 def load(
     name: str | Path,
@@ -90,11 +92,14 @@ def load_model(
     Raises:
         ModelNotFoundError, ConfigError, WeightsError: see `errors`.
         MemoryLimitError: it does not fit this machine; no tensor was read.
-        UsageError: a table to be mapped that the model has not.
+        UsageError: a type that is none of floats; a table to be mapped that the model has not.
     """
     known = get_args(PerLayerTable)
     if per_layer_table not in known:
         raise UsageError(f"per_layer_table={per_layer_table!r}: expected one of {known}")
+    if dtype is not None and not (isinstance(dtype, mx.Dtype) and dtype in _DTYPES):
+        names = ", ".join(map(str, _DTYPES)).replace("mlx.core.", "mx.")
+        raise UsageError(f"dtype={dtype!r}: expected None or one of {names}")
     _bound_buffer_cache()
     folder = Path(folder)
     config = ModelConfig.from_folder(folder)

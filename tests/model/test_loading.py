@@ -88,6 +88,12 @@ def test_a_folder_of_its_name_does_not_hide_the_bundled_model(tmp_path, monkeypa
         find_checkpoint("")
 
 
+@pytest.mark.parametrize("dtype", ["float32", mx.int8])
+def test_weights_are_floats_of_a_type_that_is_there(tiny_folder, dtype):
+    with pytest.raises(UsageError, match=r"dtype=.*: expected None or one of mx.bfloat16, mx"):
+        load_model(tiny_folder, dtype=dtype)
+
+
 @pytest.mark.parametrize("ids", [[[10**8, 5]], [[-1, 5]], [[288, 1]], [1, 2], [[]]])
 def test_ids_that_are_no_tokens_are_refused(tiny, ids):
     with pytest.raises(UsageError, match="input_ids"):
