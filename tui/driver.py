@@ -96,7 +96,8 @@ class ChatDriver(LinuxDriver):
         """Read until the app ends, or the terminal does."""
         parser = TerminalInput(self._debug, on_answer=self.pictures.hear if self.pictures else None)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        with selectors.DefaultSelector() as selector:
+        # Not the default one: on a Mac that is kqueue, which does not know all terminals.
+        with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
             while not self.exit_event.is_set():
                 if selector.select(TICK_S):
