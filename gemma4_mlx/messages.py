@@ -169,7 +169,7 @@ def parse_messages(raw: Sequence[Message | Mapping[str, Any]]) -> tuple[Message,
     """Read a whole conversation; errors name the message by its index.
 
     Raises:
-        MessageError: the first message that is not in the chat form.
+        MessageError: the first message that is not in the chat form, or that there is none.
     """
     messages = []
     for index, item in enumerate(raw):
@@ -177,6 +177,8 @@ def parse_messages(raw: Sequence[Message | Mapping[str, Any]]) -> tuple[Message,
             messages.append(Message.parse(item))
         except MessageError as error:
             raise MessageError(f"message {index}: {error.message}", error.hint) from None
+    if not messages:
+        raise MessageError("messages is empty: expected at least one", "say something as the user")
     return tuple(messages)
 
 

@@ -23,6 +23,8 @@ os.environ["COLORTERM"] = "truecolor"
 if "PYTEST_XDIST_WORKER" in os.environ:  # a core for each worker; libraries would take all
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
         os.environ[name] = "1"
+# What tests start is compiled once, not at every start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # A shell's background job ignores Ctrl+C, and so would what the tests start there.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"):

@@ -15,3 +15,8 @@ def test_bytes_that_are_no_text_are_told_from_a_fault_of_the_program(wrap):
     typed = os.fsdecode(b"caf\xe9")  # as Python reads the command line
     with pytest.raises(MessageError, match=r"message 0: a text has half a character.* at place 3"):
         parse_messages([{"role": "user", "content": wrap(typed)}])
+
+
+def test_a_conversation_without_a_message_is_no_conversation():
+    with pytest.raises(MessageError, match="at least one"):
+        parse_messages([])
