@@ -35,6 +35,8 @@ async def rest(app: App[Any], threads: Threads) -> None:
             continue
         if app._animator._animations:
             await app._animator.wait_until_complete()
+        elif app._resize_timer:  # Textual waits for more to come
+            app._check_resize()
         elif threads:
             _, late = await asyncio.wait(threads, timeout=PATIENCE_S)
             threads -= late
