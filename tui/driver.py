@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import os
 import selectors
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ from tui.terminal_input import TerminalInput
 TICK_S = 0.1
 """How often a key that could be the beginning of another is looked at again."""
 READ_BYTES = 1 << 16
+LISTENER_TICKS = 20
+"""After how many of them keys are read though nothing on the screen asked for them."""
 
 QUERY = "\x1b_Gi=1,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"
 """Would one black pixel be shown? Nothing is drawn."""
@@ -85,15 +88,21 @@ class ChatDriver(LinuxDriver):
 
     Attributes:
         pictures: the terminal, if it may show some.
+        is_heard: set when something on the screen takes keys. What is typed before waits in the
+            terminal: Textual gives it to nobody.
     """
 
     def __init__(self, app: App[Any], **options: Any) -> None:
         super().__init__(app, **options)
         may = may_show_pictures(os.environ)
         self.pictures = PictureTerminal(self.write, app.call_later) if may else None
+        self.is_heard = threading.Event()
 
     def run_input_thread(self) -> None:
         """Read until the app ends, or the terminal does."""
+        for _ in range(LISTENER_TICKS):
+            if self.is_heard.wait(TICK_S) or self.exit_event.is_set():
+                break
         parser = TerminalInput(self._debug, on_answer=self.pictures.hear if self.pictures else None)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         # Not the default one: on a Mac that is kqueue, which does not know all terminals.
@@ -107,6 +116,12 @@ class ChatDriver(LinuxDriver):
                         self.process_message(message)
                 for message in parser.tick():
                     self.process_message(message)
+
+
+def take_keys(app: App[Any]) -> None:
+    """Say that something on the screen takes keys."""
+    if isinstance(driver := app._driver, ChatDriver):
+        driver.is_heard.set()
 
 
 def picture_terminal(app: App[Any]) -> PictureTerminal | None:

@@ -44,10 +44,12 @@ def answers(home: Path) -> list[tuple[str, str]]:
 
 
 def test_a_first_chat(window, tmp_path):
+    window.type("What is in ")  # before there is a prompt: it waits for it
     window.wait_for("● ready")
     window.paste(str(PICTURE))
     window.wait_for("sees 432×336")
-    ask(window, "What is in the picture?", SEEN)
+    ask(window, "the picture?", SEEN)
+    assert "What is in the picture?" in window.text
     window.paste(f"'{CLIP}'")
     window.wait_for("21 tok ")
     ask(window, "What does the clip say?", HEARD)

@@ -19,6 +19,7 @@ from tui.chat.conversation import Conversation, Draft
 from tui.chat.entry import ChatForm
 from tui.chat.turn_request import turn_request
 from tui.commands import Command, parse_command
+from tui.driver import take_keys
 from tui.screens.chat import cards
 from tui.screens.chat.attaching import AttachingScreen
 from tui.screens.chat.commands import ChatCommands
@@ -276,7 +277,8 @@ class ChatScreen(AttachingScreen):
             prompt.insert(event.character)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Say which keys work there."""
+        """Keys are taken from now on; say which of them work there."""
+        take_keys(self.app)
         if isinstance(event.widget, Keyed):
             self.say(event.widget.keys)
 
