@@ -13,7 +13,7 @@ from gemma4_mlx.processing import Processor
 from tests.processing.video_files import write_video
 from tests.tiny_checkpoint import write_checkpoint
 from tests.tui.driver import clip, picture
-from tests.tui.test_media import page
+from tests.tui.page import page
 from tui.attachments import attachment
 from tui.attachments.attachment import Attachment
 from tui.chat.conversation import Draft

@@ -9,9 +9,10 @@ import pytest
 from PIL import Image, ImageDraw
 
 from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS
-from tests.tui.composing import ComposerApp, Composing, FakeMicrophone
+from tests.tui.composing import ComposerApp, Composing
+from tests.tui.devices import FakeMicrophone
 from tests.tui.driver import clip, picture
-from tests.tui.test_media import page
+from tests.tui.page import page
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Tests of the composer: every key of it, every way for a file to come in."""

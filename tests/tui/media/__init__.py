@@ -1,0 +1,1 @@
+"""Tests of pictures and sound on this machine, without any of its programs or devices."""
