@@ -52,5 +52,5 @@ def test_links_lead_somewhere():
 
 def test_every_folder_of_tests_is_told_of():
     told = (source.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    folders = sorted(path.parent.name for path in (source.ROOT / "tests").glob("*/*.*"))
-    assert [name for name in folders if f"| `tests/{name}` |" not in told] == []
+    folders = {path.parent.name for path in (source.ROOT / "tests").glob("*/*.*")}
+    assert [one for one in folders - {"__pycache__"} if f"| `tests/{one}` |" not in told] == []

@@ -180,6 +180,10 @@ class Transcript(VerticalScroll, can_focus=False):
     def _stops(self) -> list[Widget]:
         return [each for each in self._column.walk_children(Widget) if each.focusable]
 
+    def on_resize(self) -> None:
+        """Draw the scrollbar again: an anchored one is moved without a word."""
+        self.call_after_refresh(self.vertical_scrollbar.refresh)
+
     def tell_new_text(self) -> None:
         """There is more at the end; say so if the reader is elsewhere."""
         self._pill.display = not self.is_at_end
