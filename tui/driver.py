@@ -9,12 +9,12 @@ import codecs
 import os
 import selectors
 import threading
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 
+from tui.picture_terminal import PictureTerminal, terminal_for
 from tui.terminal_input import TerminalInput
 
 TICK_S = 0.1
@@ -22,65 +22,6 @@ TICK_S = 0.1
 READ_BYTES = 1 << 16
 LISTENER_TICKS = 20
 """After how many of them keys are read though nothing on the screen asked for them."""
-
-QUERY = "\x1b_Gi=1,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"
-"""Would one black pixel be shown? Nothing is drawn."""
-AFFIRMATIVE = "i=1;OK"
-
-TERMS = ("xterm-kitty", "xterm-ghostty")
-"""Terminals that show pictures in the place of characters, by what they call themselves."""
-INSIDE = ("TMUX", "STY", "ZELLIJ")
-"""What is set where another program draws in between."""
-
-
-def may_show_pictures(environ: Mapping[str, str]) -> bool:
-    """Whether the terminal can be asked if it shows pictures.
-
-    Another one might write the question on the screen. The number of a picture is told by a colour,
-    so that all of them must be there.
-    """
-    return (
-        environ.get("TERM") in TERMS
-        and environ.get("COLORTERM") in ("truecolor", "24bit")
-        and not environ.get("NO_COLOR")
-        and not any(map(environ.get, INSIDE))
-    )
-
-
-class PictureTerminal:
-    """A terminal that may show pictures: it is asked once, when there is one.
-
-    Args:
-        write: sends it something.
-        call: has something done on the screen's thread.
-
-    Attributes:
-        shows: whether it has said that it does.
-    """
-
-    def __init__(
-        self, write: Callable[[str], None], call: Callable[[Callable[[], None]], Any]
-    ) -> None:
-        self.write = write
-        self.shows = False
-        self._call = call
-        self._waiting: list[Callable[[], None]] | None = None
-
-    def ask(self, then: Callable[[], None]) -> None:
-        """Have something done when it says that it does; where it has, it is for the caller."""
-        if self._waiting is None:
-            self._waiting = []
-            self.write(QUERY)
-        if not self.shows:
-            self._waiting.append(then)
-
-    def hear(self, answer: str) -> None:
-        """Take its answer; on the thread that reads from it."""
-        if answer == AFFIRMATIVE and self._waiting and not self.shows:
-            self.shows = True
-            waiting, self._waiting = self._waiting, []
-            for then in waiting:
-                self._call(then)
 
 
 class ChatDriver(LinuxDriver):
@@ -94,8 +35,8 @@ class ChatDriver(LinuxDriver):
 
     def __init__(self, app: App[Any], **options: Any) -> None:
         super().__init__(app, **options)
-        may = may_show_pictures(os.environ)
-        self.pictures = PictureTerminal(self.write, app.call_later) if may else None
+        kind = terminal_for(os.environ)
+        self.pictures: PictureTerminal | None = kind(self.write, app.call_later) if kind else None
         self.is_heard = threading.Event()
 
     def run_input_thread(self) -> None:

@@ -6,10 +6,12 @@ a megabyte. A paste has a mark at its start and one at its end; what is between 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 from textual import events
 from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
+from textual.keys import Keys
 from textual.message import Message
 
 MOST_KEPT = 64_000_000
@@ -19,6 +21,11 @@ ANSWER_START = "\x1b_G"
 ANSWER_END = "\x1b\\"
 LONGEST_ANSWER = 256
 """Characters of what a terminal says about its graphics."""
+
+ITSELF = re.compile(r"\x1b\[(?:\?[\d;]*c|6;\d+;\d+t)")
+"""What a terminal says about itself, and about the size of its characters."""
+UNFINISHED = re.compile(r"\x1b\[\?[\d;]{20,}")
+"""The beginning of the first, longer than Textual waits for the end."""
 
 
 class TerminalInput(XTermParser):
@@ -35,6 +42,7 @@ class TerminalInput(XTermParser):
     ) -> None:
         super().__init__(debug)
         self._on_answer = on_answer
+        self._answer = ""  # on itself, while it is read
         self._keys = ""  # the last of what was not pasted, as long as a mark, less one
         self._paste: list[str] | None = None  # while one is read
         self._length = 0
@@ -48,6 +56,20 @@ class TerminalInput(XTermParser):
                 data = yield from self._outside(data)
             else:
                 data = yield from self._inside(self._paste, data)
+
+    def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterable[events.Key]:
+        """Keys, but for what is an answer; Textual asks with each letter that has come in."""
+        answer = self._answer + sequence
+        self._answer = ""
+        if self._on_answer is None or not (answer.startswith("\x1b[") and len(answer) > 2):
+            return super()._sequence_to_key_events(sequence, alt)
+        if ITSELF.fullmatch(answer):
+            self._on_answer(answer)
+        elif UNFINISHED.fullmatch(answer) and len(answer) < LONGEST_ANSWER:
+            self._answer = answer
+        else:
+            return super()._sequence_to_key_events(sequence, alt)
+        return [events.Key(Keys.Ignore, sequence)]
 
     def _outside(self, data: str) -> Iterator[Message]:
         """Keys up to a paste; gives back what follows its mark."""

@@ -13,6 +13,8 @@ SMALLEST = (60, 20)
 
 _DRAWING = ("xterm-kitty", "xterm-ghostty")
 """What terminals call themselves that draw pictures in the chat by kitty's protocol."""
+_PLAIN = ("dumb", "linux", "tmux", "screen", *_DRAWING)
+"""How those begin to call themselves that the chat does not ask for sixels."""
 
 _BETWEEN = {"tmux": "in tmux", "screen": "in screen", "ssh": "over ssh"}
 
@@ -79,14 +81,15 @@ def letters() -> Finding:
 def previews() -> Finding:
     """How the chat shows a picture before it is sent."""
     environment = os.environ
-    draws = (
-        environment.get("TERM") in _DRAWING
-        and environment.get("COLORTERM") in ("truecolor", "24bit")
-        and not environment.get("NO_COLOR")
-        and not any(map(environment.get, ("TMUX", "STY", "ZELLIJ")))
-    )
-    text = "drawn by the terminal, by kitty's protocol" if draws else "as coloured half-blocks"
-    return Finding("previews", "ok", text, data={"protocol": "kitty" if draws else "blocks"})
+    term = environment.get("TERM") or "dumb"
+    has_all_colours = environment.get("COLORTERM") in ("truecolor", "24bit")
+    is_outermost = not any(map(environment.get, ("NO_COLOR", "TMUX", "STY", "ZELLIJ")))
+    protocol, text = "blocks", "as coloured half-blocks"
+    if is_outermost and has_all_colours and term in _DRAWING:
+        protocol, text = "kitty", "drawn by the terminal, by kitty's protocol"
+    elif is_outermost and (has_all_colours or "256color" in term) and not term.startswith(_PLAIN):
+        protocol, text = "asked", "as sixels if the terminal says it draws them, or half-blocks"
+    return Finding("previews", "ok", text, data={"protocol": protocol})
 
 
 def _program() -> str:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from gemma4_mlx.doctor import terminal
-from tui.driver import may_show_pictures
+from tui.picture_terminal import may_draw_sixels, may_show_pictures
 
 TERMINAL_VARIABLES = [
     *(
@@ -48,13 +48,24 @@ def environment(monkeypatch):
         ({"TERM": "xterm-kitty"}, "blocks"),
         ({"TERM": "xterm-kitty", "COLORTERM": "truecolor", "NO_COLOR": "1"}, "blocks"),
         ({"TERM": "xterm-kitty", "COLORTERM": "truecolor", "TMUX": "1"}, "blocks"),
-        ({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, "blocks"),
+        ({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, "asked"),
+        ({"TERM": "foot", "COLORTERM": "truecolor"}, "asked"),
+        ({"TERM": "xterm-256color"}, "asked"),
+        ({"TERM": "xterm"}, "blocks"),
+        ({"TERM": "dumb", "COLORTERM": "truecolor"}, "blocks"),
+        ({"TERM": "linux", "COLORTERM": "truecolor"}, "blocks"),
+        ({"TERM": "tmux-256color", "COLORTERM": "truecolor"}, "blocks"),
+        ({"TERM": "xterm-256color", "STY": "1"}, "blocks"),
+        ({"TERM": "xterm-256color", "ZELLIJ": "0"}, "blocks"),
+        ({"TERM": "xterm-256color", "NO_COLOR": "1"}, "blocks"),
+        ({"COLORTERM": "truecolor"}, "blocks"),
     ],
 )
 def test_previews_are_told_as_the_chat_draws_them(environment, variables, protocol):
     environment(**variables)
     assert terminal.previews().data == {"protocol": protocol}
     assert may_show_pictures(os.environ) == (protocol == "kitty")
+    assert may_draw_sixels(os.environ) == (protocol == "asked")
 
 
 def test_colours_and_their_cures(environment):

@@ -14,7 +14,7 @@ from tests.processing.video_files import write_video
 from tests.tui.driver import chatting, picture
 from tests.tui.test_terminal import Window
 from tui.attachments.kitty_picture import ACCENTS, CELL, CHUNK, KittyPicture
-from tui.driver import AFFIRMATIVE, QUERY, PictureTerminal, may_show_pictures
+from tui.picture_terminal import AFFIRMATIVE, QUERY, PictureTerminal, may_show_pictures
 from tui.screens.preview import PreviewScreen
 from tui.widgets.preview import Preview
 

@@ -56,3 +56,21 @@ def test_an_answer_on_graphics_is_not_typed():
     sent = PASTE.format("\x1b_Gi=1;OK\x1b\\")
     assert read(sent, on_answer=heard.append) == ["\x1b_Gi=1;OK\x1b\\"]
     assert len(heard) == 1
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 11, 24, 1000])
+def test_what_a_terminal_says_of_itself_is_not_typed(size):
+    """The longest is what xterm says, longer than what Textual looks at."""
+    answers = [
+        "\x1b[?62;4;22c",
+        "\x1b[?64;1;2;4;6;9;15;16;17;18;21;22;28;29c",
+        "\x1b[6;20;10t",
+        "\x1b[?6c",
+    ]
+    sent = "a" + "b".join(answers) + "\x1b[A\x1b[6~c"
+    heard: list[str] = []
+    pieces = [sent[at : at + size] for at in range(0, len(sent), size)]
+    keys = ["a", "b", "b", "b", "up", "pagedown", "c"]
+    assert read(*pieces, on_answer=heard.append) == keys
+    assert heard == answers
+    assert read(PASTE.format(answers[0]), on_answer=heard.append) == answers[:1]

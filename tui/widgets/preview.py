@@ -7,20 +7,26 @@ from typing import TYPE_CHECKING
 
 from textual import work
 from textual.content import Content
+from textual.geometry import Offset, Region
 from textual.message import Message
 from textual.reactive import reactive
+from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
 
 from gemma4_mlx.errors import Gemma4Error
 from tui.attachments.half_blocks import HalfBlocks, open_thumbnail
 from tui.attachments.kitty_picture import KittyPicture
-from tui.driver import PictureTerminal, picture_terminal
+from tui.attachments.sixel_picture import SixelPicture
+from tui.driver import picture_terminal
+from tui.picture_terminal import PictureTerminal, SixelTerminal
 from tui.text.printable import printable_line
 from tui.theme import QUIET
 
 if TYPE_CHECKING:  # Pillow is imported when a picture is, not before
     from PIL.Image import Image
+
+Shown = HalfBlocks | KittyPicture | SixelPicture
 
 SETTLED_S = 0.15
 """A picture is sent to the terminal when its place has been the same for so long."""
@@ -54,7 +60,7 @@ class Preview(Widget):
     class Sharpened(Message):
         """An image is ready to be sent to the terminal."""
 
-        def __init__(self, image: Image, sharp: KittyPicture) -> None:
+        def __init__(self, image: Image, sharp: KittyPicture | SixelPicture) -> None:
             super().__init__()
             self.image, self.sharp = image, sharp
 
@@ -62,9 +68,10 @@ class Preview(Widget):
         super().__init__()
         self._previews = previews
         self._image: Image | None = None
-        self._shown: HalfBlocks | KittyPicture | None = None
+        self._shown: Shown | None = None
         self._terminal: PictureTerminal | None = None
         self._settling: Timer | None = None
+        self._is_to_draw = False
         self.set_reactive(Preview.path, path)
 
     def on_mount(self) -> None:
@@ -80,6 +87,8 @@ class Preview(Widget):
 
     def on_resize(self) -> None:
         """Fit it again."""
+        if isinstance(self._terminal, SixelTerminal):
+            self._terminal.measure()
         self._fit()
 
     def render(self) -> Content:
@@ -87,6 +96,13 @@ class Preview(Widget):
         if self._previews == "off" and self.path is not None:
             return Content.styled("previews are off", QUIET)
         return Content("\n").join(self._shown.lines if self._shown else ())
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """What the screen asks for whenever it writes here; the terminal then forgets sixels."""
+        lines = super().render_lines(crop)
+        if isinstance(self._shown, SixelPicture) and not self._is_to_draw:
+            self._is_to_draw = self.call_later(self._draw)
+        return lines
 
     def on_preview_opened(self, message: Opened) -> None:
         """Show it, unless another one has been asked for meanwhile."""
@@ -99,7 +115,8 @@ class Preview(Widget):
         """Have the terminal draw it, if it is still what is shown."""
         message.stop()
         if message.image is self._image and self._terminal is not None:
-            self._terminal.write(message.sharp.sending)
+            if isinstance(message.sharp, KittyPicture):
+                self._terminal.write(message.sharp.sending)
             self._show(message.sharp)
 
     def _open(self, path: Path | None) -> None:
@@ -131,14 +148,43 @@ class Preview(Widget):
             self._settling = self.set_timer(SETTLED_S, self._sharpen)
 
     def _sharpen(self) -> None:
-        if self._image is not None:
-            self._make_sharp(self._image, *self.size)
+        if self._image is not None and self._terminal is not None:
+            self._make_sharp(self._image, *self._room().size, self._terminal.cell)
 
     @work(thread=True, exclusive=True, group="sharp")
-    def _make_sharp(self, image: Image, width: int, height: int) -> None:
-        self.post_message(self.Sharpened(image, KittyPicture.fit(image, width, height)))
+    def _make_sharp(
+        self, image: Image, width: int, height: int, cell: tuple[int, int] | None
+    ) -> None:
+        if cell is None:
+            sharp = KittyPicture.fit(image, width, height)
+        else:
+            sharp = SixelPicture.fit(image, width, height, cell=cell)
+        self.post_message(self.Sharpened(image, sharp))
 
-    def _show(self, shown: HalfBlocks | KittyPicture | None) -> None:
+    def _room(self) -> Region:
+        """Where a picture may be: sixels on the terminal's last line would scroll it."""
+        if not isinstance(self._terminal, SixelTerminal):
+            return self.content_region
+        width, height = self.app.size
+        return self.content_region.intersection(Region(0, 0, width, height - 1))
+
+    def _draw(self) -> None:
+        """Have the terminal draw sixels, unless another screen or nothing is there by now."""
+        self._is_to_draw = False
+        shown, terminal, room = self._shown, self._terminal, self._room()
+        if (
+            not isinstance(shown, SixelPicture)
+            or terminal is None
+            or not self.is_attached
+            or self.app.screen is not self.screen
+            or shown.columns > room.width
+            or shown.rows > room.height
+        ):
+            return
+        spare = Offset((room.width - shown.columns) // 2, (room.height - shown.rows) // 2)
+        terminal.write(shown.at(*(room.offset + spare)))
+
+    def _show(self, shown: Shown | None) -> None:
         if isinstance(self._shown, KittyPicture) and self._terminal is not None:
             self._terminal.write(self._shown.removal)
         self._shown = shown
