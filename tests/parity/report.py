@@ -41,11 +41,11 @@ def row(model: Any, case: Case) -> tuple[str, ...]:
 def rows() -> Iterator[tuple[str, ...]]:
     """The lines of all cases."""
     for checkpoint in CONFIGS:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder:  # towers are read with the first picture
             model = g4.load_model(write_checkpoint(Path(folder), checkpoint), dtype=mx.float32)
-        for case in cases():
-            if case.checkpoint == checkpoint:
-                yield row(model, case)
+            for case in cases():
+                if case.checkpoint == checkpoint:
+                    yield row(model, case)
 
 
 def main() -> None:
