@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual import events
 
 from gemma4_mlx.engine import FakeEngine
-from tests.tui.driver import ANSWER, Chat, chatting
+from tests.tui.driver import ANSWER, Chat, chatting, picture
 
 NAMES = {"\r": "enter", "/": "slash", " ": "space"}
 
@@ -44,4 +44,15 @@ async def test_enter_means_the_whole_line_where_nothing_is_left_to_choose_from()
         assert "send ≈" not in chat.text  # a command that was obeyed costs nothing
         await chat.press("slash", "h", "e", "l")
         await burst(chat, "\r")
+        assert chat.app.screen is not chat.app.chat
+
+
+async def test_a_question_typed_on_an_attachment_is_no_order_to_it(tmp_path):
+    async with chatting() as chat:
+        await chat.enter(f"/image {picture(tmp_path)}")
+        await chat.press("up")
+        await burst(chat, "How many = all?")
+        assert chat.prompt.text == "How many = all?"
+        assert chat.app.screen is chat.app.chat
+        await chat.press("up", "space")
         assert chat.app.screen is not chat.app.chat

@@ -41,8 +41,8 @@ class AttachmentRow(Vertical, can_focus=True):
     BINDINGS = [
         Binding("left", "step(-1)", "Fewer tokens", id="row.less"),
         Binding("right", "step(1)", "More tokens", id="row.more"),
-        Binding("equals_sign", "spread", "Same for all", id="row.same", priority=True),
-        Binding("space", "look", "Preview or play", id="row.look", priority=True),
+        Binding("equals_sign", "spread", "Same for all", id="row.same"),
+        Binding("space", "look", "Preview or play", id="row.look"),
         Binding("delete,backspace", "remove", "Remove", id="row.remove"),
         Binding("up", "leave(-1)", "The one before", id="row.up", show=False),
         Binding("down,enter,escape", "leave(1)", "Back", id="row.down", show=False),

@@ -267,13 +267,14 @@ class ChatScreen(AttachingScreen):
         self.show_context()
 
     def on_key(self, event: events.Key) -> None:
-        """Whatever has the focus: who types wants to write, unless the key means something."""
+        """Whatever had the focus: who types wants to write, unless the key means something."""
         prompt = self.composer.prompt
-        if self.focused is prompt or event.key in self.active_bindings:
+        if not event.is_printable or not event.character:
             return
-        if event.is_printable and event.character:
+        # In a burst of keys some were on their way to where the focus was before the first one.
+        if self.focused is prompt or event.key not in self.active_bindings:
             event.stop()
-            prompt.focus()
+            self.set_focus(prompt)
             prompt.insert(event.character)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
