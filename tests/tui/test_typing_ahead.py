@@ -56,3 +56,12 @@ async def test_a_question_typed_on_an_attachment_is_no_order_to_it(tmp_path):
         assert chat.app.screen is chat.app.chat
         await chat.press("up", "space")
         assert chat.app.screen is not chat.app.chat
+
+
+async def test_enter_does_not_take_what_was_offered_for_less_than_is_typed():
+    async with chatting(FakeEngine([ANSWER, ANSWER])) as chat:
+        await chat.enter("one")
+        await chat.press("slash")
+        await burst(chat, "retry\r")
+        assert chat.prompt.text == ""
+        assert len(chat.engine.requests) == 2

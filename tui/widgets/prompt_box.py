@@ -48,6 +48,7 @@ class PromptBox(Vertical):
         self.prompt = Prompt(placeholder, history)
         self._suggestions = Suggestions()
         self._closed_at: int | None = None
+        self._offered_for = ""  # what was written up to the cursor when the list was made
 
     def compose(self) -> ComposeResult:
         """The list hangs over what is above."""
@@ -80,7 +81,7 @@ class PromptBox(Vertical):
                 self._closed_at = self._start
                 self._offer([])
             case what:
-                self._take(self._suggestions.chosen, send=what == "take")
+                self._take_chosen(send=what == "take")
 
     def on_suggestions_taken(self, message: Suggestions.Taken) -> None:
         """As if chosen with the keys."""
@@ -124,12 +125,22 @@ class PromptBox(Vertical):
             self._offer(found, remark)
 
     def _offer(self, items: list[Suggestion], remark: str = "") -> None:
+        self._offered_for = self.prompt.before_cursor
         self.prompt.is_suggesting = bool(items)
         self._suggestions.offer(items, remark)
 
     def _close(self, is_suggesting: bool) -> None:
         if not is_suggesting:
             self._suggestions.offer([])
+
+    def _take_chosen(self, *, send: bool) -> None:
+        """Take what is chosen of a list for what is written: keys may come faster than lists."""
+        if self._offered_for != self.prompt.before_cursor:
+            self._suggest()
+        if self._offered_for == self.prompt.before_cursor:
+            self._take(self._suggestions.chosen, send=send)
+        else:  # files are still looked for
+            self.prompt.go_on()
 
     def _take(self, suggestion: Suggestion | None, *, send: bool) -> None:
         start = self._start
