@@ -17,8 +17,8 @@ from gemma4_mlx.cache.visible import attend, last_rows
 from gemma4_mlx.config import LayerSpec, TextConfig
 from gemma4_mlx.kv_format import KVFormat, group_size, row_lanes
 from gemma4_mlx.layers import RMSNorm, rms_normalize
-from gemma4_mlx.masks import MaskBook
 from gemma4_mlx.rope import Rope
+from gemma4_mlx.text.place import Place
 
 
 class Attention(nn.Module):
@@ -40,33 +40,33 @@ class Attention(nn.Module):
                 self.v_proj = nn.Linear(config.hidden_size, kv_dims, bias=False)
             self.k_norm = RMSNorm(spec.head_dim, self._eps)
 
-    def __call__(self, x: mx.array, kv: Visible, offset: int, masks: MaskBook) -> mx.array:
+    def __call__(self, x: mx.array, kv: Visible, at: Place) -> mx.array:
         """Attend to `kv`.
 
         Args:
-            x: [B, L, D], normed; the last L of the positions that `kv` holds.
+            x: [B * L, D], normed; the last L of the positions that `kv` holds.
             kv: from `key_values` of this layer or of the one it reads.
-            offset: position of the first row of x.
-            masks: of this forward pass.
+            at: where the rows of x stand.
 
         Returns:
-            [B, L, D].
+            [B * L, D].
         """
-        length, window = x.shape[1], self._spec.window
-        if window is not None:
-            kv = last_rows(kv, window - 1 + length)
-        mask = masks(length, kv.length, window)
-        queries = self._rope(self.q_norm(self._heads(self.q_proj(x))), offset)
-        out = attend(queries, kv, mask)
-        return self.o_proj(out.swapaxes(1, 2).reshape(*x.shape[:2], -1))
+        spec = self._spec
+        if spec.window is not None:
+            kv = last_rows(kv, spec.window - 1 + at.length)
+        mask = at.masks(at.length, kv.length, spec.window)
+        queries = self["q_norm"](at.heads(self["q_proj"](x), spec.head_dim))
+        out = attend(self._rope(queries, at.offset), kv, mask)
+        return self["o_proj"](at.rows(out))
 
-    def key_values(self, x: mx.array, offset: int, cache: KVCache | None) -> Visible:
-        """Project keys and values of x [B, L, D] and append them to the cache, if there is one."""
-        projected = self._heads(self.k_proj(x))
-        keys = self._rope(self.k_norm(projected), offset)
-        values = projected if self._spec.k_eq_v else self._heads(self.v_proj(x))
+    def key_values(self, x: mx.array, at: Place, cache: KVCache | None) -> Visible:
+        """Project keys and values of x [B * L, D] and append them to the cache, if there is one."""
+        spec = self._spec
+        projected = at.heads(self["k_proj"](x), spec.head_dim)
+        keys = self._rope(self["k_norm"](projected), at.offset)
+        values = projected if spec.k_eq_v else at.heads(self["v_proj"](x), spec.head_dim)
         values = rms_normalize(values, self._eps)
-        return cache.update(keys, values) if cache is not None else KeyValues(keys, values, offset)
+        return KeyValues(keys, values, at.offset) if cache is None else cache.update(keys, values)
 
     def make_cache(self, kv: KVFormat) -> KVCache:
         """An empty cache for a layer with keys and values of its own."""
@@ -77,7 +77,3 @@ class Attention(nn.Module):
             folding = Folding(spec.rope.rotated_lanes(spec.head_dim), self.k_norm.weight)
             return KVCache(spec.window, Folded(folding, packing))
         return KVCache(spec.window, None if packing is None else Packed(packing))
-
-    def _heads(self, x: mx.array) -> mx.array:
-        """[B, L, heads * H] -> [B, heads, L, H]."""
-        return x.reshape(*x.shape[:2], -1, self._spec.head_dim).swapaxes(1, 2)

@@ -8,7 +8,6 @@ write nothing that later rows need.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -25,18 +24,7 @@ from gemma4_mlx.text.attention import Attention
 from gemma4_mlx.text.experts import Experts, Router
 from gemma4_mlx.text.feedforward import FeedForward
 from gemma4_mlx.text.per_layer import PerLayerEmbedding, PerLayerGate
-
-
-class Place(NamedTuple):
-    """Where the rows of one forward pass stand.
-
-    Attributes:
-        offset: position of the first of them.
-        masks: of this pass.
-    """
-
-    offset: int
-    masks: MaskBook
+from gemma4_mlx.text.place import Place
 
 
 class DecoderLayer(PerLayerGate):
@@ -76,32 +64,33 @@ class DecoderLayer(PerLayerGate):
         """Run the layer.
 
         Args:
-            x: [B, L, D].
-            per_layer_input: [B, L, width] or None.
+            x: [B * L, D].
+            per_layer_input: [B * L, width] or None.
             at: where the rows of x stand.
             source: what a KV-shared layer reads; the cache of one with its own keys and values,
                 or None to have it read x alone.
 
         Returns:
-            [B, L, D], and the keys and values it attended to.
+            [B * L, D], and the keys and values it attended to.
         """
-        normed = self.input_layernorm(x)
+        normed = self["input_layernorm"](x)
         if source is None or isinstance(source, KVCache):
-            kv = self.self_attn.key_values(normed, at.offset, source)
+            kv = self["self_attn"].key_values(normed, at, source)
         else:
             kv = source
-        attended = self.self_attn(normed, kv, at.offset, at.masks)
-        x = x + self.post_attention_layernorm(attended)
-        x = x + self.post_feedforward_layernorm(self._feed_forward(x))
-        return self.add_per_layer_input(x, per_layer_input) * self.layer_scalar, kv
+        attended = self["self_attn"](normed, kv, at)
+        x = x + self["post_attention_layernorm"](attended)
+        x = x + self["post_feedforward_layernorm"](self._feed_forward(x))
+        return self.add_per_layer_input(x, per_layer_input) * self["layer_scalar"], kv
 
     def _feed_forward(self, x: mx.array) -> mx.array:
         """The MLP that always runs and, where there are any, the experts beside it."""
-        dense = self.mlp(self.pre_feedforward_layernorm(x))
+        dense = self["mlp"](self["pre_feedforward_layernorm"](x))
         if not self._has_experts:
             return dense
-        mixed = self.experts(self.pre_feedforward_layernorm_2(x), *self.router(x))
-        return self.post_feedforward_layernorm_1(dense) + self.post_feedforward_layernorm_2(mixed)
+        read = self["experts"](self["pre_feedforward_layernorm_2"](x), *self["router"](x))
+        dense = self["post_feedforward_layernorm_1"](dense)
+        return dense + self["post_feedforward_layernorm_2"](read)
 
 
 class Decoder(PerLayerEmbedding):
@@ -125,7 +114,7 @@ class Decoder(PerLayerEmbedding):
     def __call__(
         self,
         x: mx.array,
-        per_layer_inputs: mx.array | None,
+        per_layer_inputs: Sequence[mx.array | None],
         cache: Sequence[KVCache] | None = None,
         *,
         pictures: np.ndarray | None = None,
@@ -135,7 +124,7 @@ class Decoder(PerLayerEmbedding):
 
         Args:
             x: embeddings [B, L, D].
-            per_layer_inputs: [B, L, layers, per_layer_size] or None.
+            per_layer_inputs: from `per_layer_inputs`.
             cache: from `make_cache`; None to read x alone.
             pictures: int [B, L] from `picture_runs`; whole pictures only. Read by the variants
                 whose pictures see themselves.
@@ -147,17 +136,23 @@ class Decoder(PerLayerEmbedding):
         """
         caches = self._caches_by_layer(cache)
         masks = MaskBook(pictures if self._pictures_see_themselves else None)
-        at = Place(cache[0].offset if cache else 0, masks)
+        batch, length, size = x.shape
+        at = Place(batch, length, cache[0].offset if cache else 0, masks)
+        x = x.reshape(-1, size)
         seen: dict[int, Visible] = {}
         for layer in self.layers:
             spec = layer.spec
-            if last_row_only and not spec.owns_kv and x.shape[1] > 1:
-                at = at._replace(offset=at.offset + x.shape[1] - 1)
-                x, per_layer_inputs = x[:, -1:], _last_row(per_layer_inputs)
-            small = None if per_layer_inputs is None else per_layer_inputs[:, :, spec.index]
+            if last_row_only and not spec.owns_kv and at.length > 1:
+                x = at.last_rows(x)
+                per_layer_inputs = [
+                    None if small is None else at.last_rows(small) for small in per_layer_inputs
+                ]
+                at = at.last()
             source = caches.get(spec.index) if spec.owns_kv else seen[spec.kv_source]
-            x, seen[spec.index] = layer(x, small, at, source)
-        return self.norm(x[:, -1:] if last_row_only else x)
+            x, seen[spec.index] = layer(x, per_layer_inputs[spec.index], at, source)
+        if last_row_only:
+            x = at.last_rows(x)
+        return self.norm(x).reshape(batch, -1, size)
 
     def make_cache(self, kv: KVFormat | None = None) -> list[KVCache]:
         """One empty cache per layer that has keys and values of its own, kept as `kv` says."""
@@ -176,10 +171,6 @@ class Decoder(PerLayerEmbedding):
         if len({one.offset for one in cache}) > 1:
             raise CacheError(f"caches stand at different positions: {[c.offset for c in cache]}")
         return dict(zip(owners, cache, strict=True))
-
-
-def _last_row(per_layer_inputs: mx.array | None) -> mx.array | None:
-    return None if per_layer_inputs is None else per_layer_inputs[:, -1:]
 
 
 class LanguageModel(nn.Module):

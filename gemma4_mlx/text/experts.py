@@ -36,17 +36,17 @@ class Router(nn.Module):
         again, which is the softmax over the chosen ones.
 
         Args:
-            x: the residual [B, L, D], before any norm.
+            x: the residual [T, D], before any norm.
 
         Returns:
-            Shares, float32 [B, L, active], times each expert's own scale; and the experts'
-            indices, [B, L, active].
+            Shares, float32 [T, active], times each expert's own scale; and the experts'
+            indices, [T, active].
         """
         normed = rms_normalize(x.astype(mx.float32), self._eps)
-        scores = self.proj(normed * self.scale * x.shape[-1] ** -0.5).astype(mx.float32)
+        scores = self["proj"](normed * self["scale"] * x.shape[-1] ** -0.5).astype(mx.float32)
         chosen = mx.argpartition(-scores, kth=self._active - 1, axis=-1)[..., : self._active]
         shares = mx.softmax(mx.take_along_axis(scores, chosen, axis=-1), axis=-1)
-        return shares * self.per_expert_scale[chosen].astype(mx.float32), chosen
+        return shares * self["per_expert_scale"][chosen].astype(mx.float32), chosen
 
 
 class ExpertLinear(nn.Module):
@@ -59,7 +59,7 @@ class ExpertLinear(nn.Module):
 
     def __call__(self, x: mx.array, experts: mx.array, is_sorted: bool) -> mx.array:
         """X [..., 1, input_dims], each by its expert -> [..., 1, output_dims]."""
-        weight = self.weight.swapaxes(-1, -2)
+        weight = self["weight"].swapaxes(-1, -2)
         if x.dtype != mx.float32 and mx.default_device() == mx.cpu:
             # The CPU backend gathers in float32 only.
             wide = mx.gather_mm(
@@ -92,8 +92,8 @@ class PackedExpertLinear(nn.Module):
         """See `ExpertLinear`."""
         return mx.gather_qmm(
             x,
-            self.weight,
-            self.scales,
+            self["weight"],
+            self["scales"],
             self.get("biases"),
             rhs_indices=experts,
             transpose=True,
@@ -116,9 +116,9 @@ class ExpertMLP(nn.Module):
 
     def __call__(self, x: mx.array, experts: mx.array, is_sorted: bool) -> mx.array:
         """[..., 1, D] -> [..., 1, D]."""
-        gate = self.gate_proj(x, experts, is_sorted)
-        up = self.up_proj(x, experts, is_sorted)
-        return self.down_proj(gated_gelu(gate, up), experts, is_sorted)
+        gate = self["gate_proj"](x, experts, is_sorted)
+        up = self["up_proj"](x, experts, is_sorted)
+        return self["down_proj"](gated_gelu(gate, up), experts, is_sorted)
 
 
 class Experts(nn.Module):
@@ -129,30 +129,27 @@ class Experts(nn.Module):
         self.switch_glu = ExpertMLP(hidden_size, experts)
 
     def __call__(self, x: mx.array, shares: mx.array, chosen: mx.array) -> mx.array:
-        """Let each position be read by its experts.
+        """Let each row be read by its experts.
 
         Args:
-            x: [B, L, D].
-            shares: float32 [B, L, active].
-            chosen: indices of experts, [B, L, active].
+            x: [T, D].
+            shares: float32 [T, active].
+            chosen: indices of experts, [T, active].
 
         Returns:
-            [B, L, D], the sum of the experts' results by their shares.
+            [T, D], the sum of the experts' results by their shares.
         """
-        rows = x.reshape(-1, x.shape[-1])
-        flat = chosen.reshape(rows.shape[0], -1)
-        read = self._sorted if flat.size >= SORTED_FROM else self._in_order
-        results = read(rows, flat).reshape(*chosen.shape, x.shape[-1])
-        return (results * shares[..., None]).sum(axis=-2).astype(x.dtype)
+        read = self._sorted if chosen.size >= SORTED_FROM else self._in_order
+        return (read(x, chosen) * shares[..., None]).sum(axis=-2).astype(x.dtype)
 
     def _in_order(self, rows: mx.array, chosen: mx.array) -> mx.array:
         """[T, D] and [T, active] -> [T, active, D]."""
-        return self.switch_glu(rows[:, None, None, :], chosen, False)[..., 0, :]
+        return self["switch_glu"](rows[:, None, None, :], chosen, False)[..., 0, :]
 
     def _sorted(self, rows: mx.array, chosen: mx.array) -> mx.array:
         """The same, reading the experts one after the other."""
         active = chosen.shape[-1]
         order = mx.argsort(chosen.reshape(-1))
         by_expert = rows[order // active][:, None, :]
-        results = self.switch_glu(by_expert, chosen.reshape(-1)[order], True)[:, 0, :]
-        return results[mx.argsort(order)]
+        results = self["switch_glu"](by_expert, chosen.reshape(-1)[order], True)[:, 0, :]
+        return results[mx.argsort(order)].reshape(*chosen.shape, -1)

@@ -22,4 +22,4 @@ class FeedForward(nn.Module):
 
     def __call__(self, x: mx.array) -> mx.array:
         """[..., D] -> [..., D]."""
-        return self.down_proj(gated_gelu(self.gate_proj(x), self.up_proj(x)))
+        return self["down_proj"](gated_gelu(self["gate_proj"](x), self["up_proj"](x)))

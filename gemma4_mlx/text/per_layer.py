@@ -9,6 +9,8 @@ this file and every name stays what it is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import mlx.core as mx
 import mlx.nn as nn
 
@@ -32,7 +34,9 @@ class PerLayerEmbedding(nn.Module):
             self.per_layer_model_projection = nn.Linear(config.hidden_size, packed, bias=False)
             self.per_layer_projection_norm = RMSNorm(self._width, config.rms_norm_eps)
 
-    def per_layer_inputs(self, token_ids: mx.array, embeddings: mx.array) -> mx.array | None:
+    def per_layer_inputs(
+        self, token_ids: mx.array, embeddings: mx.array
+    ) -> Sequence[mx.array | None]:
         """What the token is, and what it stands for here, averaged in power.
 
         Args:
@@ -40,16 +44,18 @@ class PerLayerEmbedding(nn.Module):
             embeddings: [B, L, D], soft tokens spliced in.
 
         Returns:
-            [B, L, layers, width], or None for a variant without PLE.
+            [B * L, width] for each layer, or None for each of a variant without PLE.
         """
         if not self._width:
-            return None
-        shape = (*token_ids.shape, self._layer_count, self._width)
+            return [None] * self._layer_count
+        shape = (-1, self._layer_count, self._width)
         rows = self.embed_tokens_per_layer(token_ids).astype(embeddings.dtype)
         token = rows.reshape(shape) * self._width**0.5
         projected = self.per_layer_model_projection(embeddings) * embeddings.shape[-1] ** -0.5
         context = self.per_layer_projection_norm(projected.reshape(shape))
-        return (context + token) * 2.0**-0.5
+        together = (context + token) * 2.0**-0.5
+        packed = together.reshape(token.shape[0], -1)
+        return list(mx.split(packed, self._layer_count, axis=-1))
 
 
 class PerLayerGate(nn.Module):
@@ -64,8 +70,8 @@ class PerLayerGate(nn.Module):
             self.post_per_layer_input_norm = RMSNorm(size, config.rms_norm_eps)
 
     def add_per_layer_input(self, x: mx.array, per_layer_input: mx.array | None) -> mx.array:
-        """[B, L, D] and [B, L, width] -> [B, L, D]; without a small input, x as it is."""
+        """[B * L, D] and [B * L, width] -> [B * L, D]; without a small input, x as it is."""
         if per_layer_input is None:
             return x
-        gated = gated_gelu(self.per_layer_input_gate(x), per_layer_input)
-        return x + self.post_per_layer_input_norm(self.per_layer_projection(gated))
+        gated = gated_gelu(self["per_layer_input_gate"](x), per_layer_input)
+        return x + self["post_per_layer_input_norm"](self["per_layer_projection"](gated))

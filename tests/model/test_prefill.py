@@ -84,7 +84,7 @@ def test_pain_32_shared_layers_and_head_see_the_last_row_only(tiny, monkeypatch,
     by_mlp = {id(layer.mlp): layer.spec.index for layer in tiny.layers}
 
     def spy(self, x):
-        rows[by_mlp[id(self)]] += x.shape[1]
+        rows[by_mlp[id(self)]] += x.shape[0]
         return run(self, x)
 
     monkeypatch.setattr(FeedForward, "__call__", spy)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
@@ -87,13 +87,13 @@ class Recorder:
         def call(
             module: nn.Module,
             x: mx.array,
-            per_layer_inputs: mx.array | None,
+            per_layer_inputs: Sequence[mx.array | None],
             *args: Any,
             **kwargs: Any,
         ) -> mx.array:
             self._keep("embedding", x)
-            if per_layer_inputs is not None:
-                self._keep("per_layer_inputs", per_layer_inputs)
+            if per_layer_inputs[0] is not None:
+                self._keep("per_layer_inputs", mx.concatenate(list(per_layer_inputs), axis=-1))
             return original(module, x, per_layer_inputs, *args, **kwargs)
 
         return call

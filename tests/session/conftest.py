@@ -41,7 +41,7 @@ def record(monkeypatch: pytest.MonkeyPatch) -> Record:
     run, see, hear = DecoderLayer.__call__, Gemma4.encode_images, Gemma4.encode_audio
 
     def counted(self: DecoderLayer, x: mx.array, *args: Any) -> Any:
-        record.rows += x.shape[1] if self.spec.index == 0 else 0
+        record.rows += x.shape[0] if self.spec.index == 0 else 0
         return run(self, x, *args)
 
     def encoded(encode: Any) -> Any:

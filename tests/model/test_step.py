@@ -1,0 +1,58 @@
+"""Rows of several sequences at once, and what a step of decoding asks of Python."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+import pytest
+
+from gemma4_mlx.loading import load_model
+from gemma4_mlx.model import Gemma4
+from tests.parity.recipe import write_checkpoint
+
+
+@pytest.fixture(scope="module", params=["e2b-like", "26b-like"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Gemma4:
+    folder = tmp_path_factory.mktemp("step") / request.param
+    return load_model(write_checkpoint(folder, request.param), dtype=mx.float32)
+
+
+@pytest.fixture
+def ids() -> np.ndarray:
+    return np.random.default_rng(5).integers(30, 250, (3, 40)).astype(np.int32)
+
+
+def logits(model: Gemma4, ids: np.ndarray) -> list[np.ndarray]:
+    """Of a prompt, of two steps behind it, and of three more positions at once."""
+    cache = model.make_cache()
+    parts = ids[:, :34], ids[:, 34:35], ids[:, 35:36], ids[:, 36:]
+    return [np.array(model(part, cache=cache)) for part in parts]
+
+
+def test_sequences_of_a_batch_do_not_meet(model, ids):
+    together = logits(model, ids)
+    for index in range(len(ids)):
+        alone = logits(model, ids[index : index + 1])
+        for ours, whole in zip(alone, together, strict=True):
+            np.testing.assert_allclose(whole[index : index + 1], ours, atol=2e-5)
+
+
+def test_the_last_rows_of_a_batch_are_those_of_its_sequences(model, ids):
+    prompt = model.embed(ids)
+    every, last = model.forward(prompt, None), model.forward(prompt, None, last_row_only=True)
+    np.testing.assert_allclose(np.array(last), np.array(every[:, -1:]), atol=2e-5)
+
+
+def test_a_step_finds_the_parts_of_its_layers_at_once(model, monkeypatch):
+    # An attribute of a module that is a part of it is found last, behind an error (text/).
+    cache = model.make_cache()
+    asked: Counter[str] = Counter()
+    find = nn.Module.__getattr__
+    monkeypatch.setattr(
+        nn.Module, "__getattr__", lambda self, name: asked.update([name]) or find(self, name)
+    )
+    model.step(mx.array([[77]]), cache)
+    assert max(asked.values()) < len(model.layers), asked
