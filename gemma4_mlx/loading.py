@@ -115,6 +115,7 @@ def load_model(
     if model.plan.choice.per_layer_table == "mapped":
         _map_table(model, folder)
         arrays = parameters(model)
+    model.folder = folder
     model.towers = Towers(lambda model, paths: renew_weights(model, read_tensors(folder), paths))
     _evaluate_decoder(arrays, on_progress)
     return model

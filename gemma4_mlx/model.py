@@ -8,6 +8,7 @@ an error where the reference reads them as padding.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import mlx.core as mx
@@ -59,6 +60,7 @@ class Gemma4(nn.Module):
             keys and values for layers that read another layer's).
         mapped_tensors: names of tensors that stay in their file (the table of per-layer
             embeddings, where it is mapped).
+        folder: that its weights were read from; None for a model that was not read from files.
         towers: which of them are in memory; they come with the first picture or clip.
         plan: what memory it was loaded for; None for a model that was not read from files.
     """
@@ -69,6 +71,7 @@ class Gemma4(nn.Module):
         self._generation_config = dict(generation_config)
         self.unused_tensors: tuple[str, ...] = ()
         self.mapped_tensors: tuple[str, ...] = ()
+        self.folder: Path | None = None
         self.towers = Towers()
         self.plan: Plan | None = None
         text, vision, audio = config.text_config, config.vision_config, config.audio_config

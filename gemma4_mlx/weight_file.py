@@ -7,8 +7,10 @@ and byte offsets of every tensor, then the bytes, without gaps or overlaps.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,22 @@ def read_entries(folder: Path) -> dict[str, TensorEntry]:
             _AGAIN,
         )
     return entries
+
+
+def middle_bytes(entries: Iterable[TensorEntry]) -> Iterator[bytes]:
+    """Up to 64 bytes from the middle of each tensor, in the order of the entries.
+
+    Raises:
+        CheckpointError: a file cannot be read.
+    """
+    for path, of_file in groupby(entries, key=attrgetter("path")):
+        try:
+            with path.open("rb", buffering=0) as file:
+                for entry in of_file:
+                    file.seek(entry.start + entry.nbytes // 2)
+                    yield file.read(min(64, entry.nbytes - entry.nbytes // 2))
+        except OSError as error:
+            raise CheckpointError(f"{path} cannot be read: {error}", _AGAIN) from None
 
 
 def tensor_names(folder: Path) -> set[str]:

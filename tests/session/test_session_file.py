@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 
+import mlx.core as mx
 import numpy as np
 import pytest
 
 import gemma4_mlx
 from gemma4_mlx.errors import SessionError, UsageError
+from gemma4_mlx.loading import load_model
 from gemma4_mlx.session import Session, session_file
+from gemma4_mlx.weight_file import read_entries
 from tests.session.test_session import ANSWER, Talk
 from tests.session.toy_chat import picture, question, words
 
@@ -128,6 +133,20 @@ def test_a_file_of_another_model_is_refused(saved, load):
     for model in (load("26b-like"), load("e2b-like", 16)):
         with pytest.raises(SessionError, match="of another model"):
             Session(model, talk.processor).restore(path)
+
+
+@pytest.mark.parametrize("part", ["vision_tower", "audio_tower", "embed_vision"])
+def test_a_model_with_another_tower_is_another_one(saved, tmp_path, part):
+    talk, path = saved
+    folder = tmp_path / "tuned"
+    shutil.copytree(talk.model.folder, folder)
+    (folder / "config.json").write_text(json.dumps(talk.model.config.raw))
+    Session(load_model(folder, dtype=mx.float32), talk.processor).restore(path)
+    entries = read_entries(folder)
+    tuned = next(e for e in entries.values() if part in e.name and len(e.shape) == 2)
+    damaged(tuned.path, flip(tuned.start + tuned.nbytes // 2))
+    with pytest.raises(SessionError, match="of another model"):
+        Session(load_model(folder, dtype=mx.float32), talk.processor).restore(path)
 
 
 def test_a_model_that_was_tuned_is_another_one(saved):
