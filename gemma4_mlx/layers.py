@@ -41,6 +41,12 @@ def gated_gelu(gate: mx.array, up: mx.array) -> mx.array:
 
 
 @fused
+def scaled_sum(x: mx.array, y: mx.array, scale: mx.array) -> mx.array:
+    """(x + y) * scale. Shape kept."""
+    return (x + y) * scale
+
+
+@fused
 def silu(x: mx.array) -> mx.array:
     """The sigmoid of x, times x. Shape kept."""
     return x * mx.sigmoid(x)

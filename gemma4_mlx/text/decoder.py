@@ -17,7 +17,7 @@ from gemma4_mlx.cache import KVCache, Visible
 from gemma4_mlx.config import LayerSpec, TextConfig
 from gemma4_mlx.errors import CacheError
 from gemma4_mlx.kv_format import KVFormat
-from gemma4_mlx.layers import RMSNorm, soft_cap
+from gemma4_mlx.layers import RMSNorm, scaled_sum, soft_cap
 from gemma4_mlx.masks import MaskBook
 from gemma4_mlx.rope import Rope
 from gemma4_mlx.text.attention import Attention
@@ -80,8 +80,11 @@ class DecoderLayer(PerLayerGate):
             kv = source
         attended = self["self_attn"](normed, kv, at)
         x = x + self["post_attention_layernorm"](attended)
-        x = x + self["post_feedforward_layernorm"](self._feed_forward(x))
-        return self.add_per_layer_input(x, per_layer_input) * self["layer_scalar"], kv
+        added = self["post_feedforward_layernorm"](self._feed_forward(x))
+        if per_layer_input is not None:
+            x = x + added
+            added = self.gate_per_layer_input(x, per_layer_input)
+        return scaled_sum(x, added, self["layer_scalar"]), kv
 
     def _feed_forward(self, x: mx.array) -> mx.array:
         """The MLP that always runs and, where there are any, the experts beside it."""

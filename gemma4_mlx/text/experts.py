@@ -12,7 +12,7 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from gemma4_mlx.config import ExpertSpec, PackedFormat, TextConfig
-from gemma4_mlx.layers import gated_gelu, rms_normalize
+from gemma4_mlx.layers import gated_gelu
 
 SORTED_FROM = 64
 """Products (positions x active experts) from which on sorting pays."""
@@ -42,9 +42,10 @@ class Router(nn.Module):
             Shares, float32 [T, active], times each expert's own scale; and the experts'
             indices, [T, active].
         """
-        normed = rms_normalize(x.astype(mx.float32), self._eps)
-        scores = self["proj"](normed * self["scale"] * x.shape[-1] ** -0.5).astype(mx.float32)
-        chosen = mx.argpartition(-scores, kth=self._active - 1, axis=-1)[..., : self._active]
+        scale = self["scale"].astype(mx.float32) * x.shape[-1] ** -0.5
+        normed = mx.fast.rms_norm(x.astype(mx.float32), scale, self._eps)
+        scores = self["proj"](normed).astype(mx.float32)
+        chosen = mx.argpartition(scores, kth=-self._active, axis=-1)[..., -self._active :]
         shares = mx.softmax(mx.take_along_axis(scores, chosen, axis=-1), axis=-1)
         return shares * self["per_expert_scale"][chosen].astype(mx.float32), chosen
 

@@ -69,9 +69,7 @@ class PerLayerGate(nn.Module):
             self.per_layer_projection = nn.Linear(width, size, bias=False)
             self.post_per_layer_input_norm = RMSNorm(size, config.rms_norm_eps)
 
-    def add_per_layer_input(self, x: mx.array, per_layer_input: mx.array | None) -> mx.array:
-        """[B * L, D] and [B * L, width] -> [B * L, D]; without a small input, x as it is."""
-        if per_layer_input is None:
-            return x
+    def gate_per_layer_input(self, x: mx.array, per_layer_input: mx.array) -> mx.array:
+        """What comes to the residual x: [B * L, D] and [B * L, width] -> [B * L, D]."""
         gated = gated_gelu(self["per_layer_input_gate"](x), per_layer_input)
-        return x + self["post_per_layer_input_norm"](self["per_layer_projection"](gated))
+        return self["post_per_layer_input_norm"](self["per_layer_projection"](gated))
