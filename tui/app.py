@@ -107,6 +107,8 @@ class ChatApp(App[None], inherit_bindings=False):
     def on_mount(self) -> None:
         """Say what is wrong with the settings."""
         self._loop = asyncio.get_running_loop()
+        # The terminal comes back empty, and Textual draws only what has changed since.
+        self.app_resume_signal.subscribe(self, lambda app: self.screen.refresh())
         self.call_after_refresh(self._complain)
         if self.options.is_first_run:
             self.call_after_refresh(self._show_models, is_first_run=True)

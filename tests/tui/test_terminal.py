@@ -66,9 +66,17 @@ class Window:
             assert time.monotonic() < until, self.seen[-2000:]
             self.read()
 
-    def read(self) -> None:
-        if select.select([self.master], [], [], 0.05)[0]:
-            self.seen += os.read(self.master, 65536)
+    def read(self, within_s: float = 0.05) -> bool:
+        """Whether something was written meanwhile."""
+        if not select.select([self.master], [], [], within_s)[0]:
+            return False
+        self.seen += os.read(self.master, 65536)
+        return True
+
+    def settle(self) -> None:
+        """Read until nothing but the cursor changes."""
+        while self.read(0.3):
+            pass
 
     def type(self, keys: bytes) -> None:
         os.write(self.master, keys)
@@ -157,6 +165,7 @@ def test_a_terminal_that_goes_away_ends_the_chat(window):
 
 def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(window):
     chat = window()
+    chat.settle()  # what is drawn anew from here on is drawn because the terminal came back
     chat.type(b"\x1a")
     until = time.monotonic() + BUDGET_S
     while chat.modes != chat.before:
