@@ -65,3 +65,12 @@ async def test_enter_does_not_take_what_was_offered_for_less_than_is_typed():
         await burst(chat, "retry\r")
         assert chat.prompt.text == ""
         assert len(chat.engine.requests) == 2
+
+
+async def test_keys_that_edit_keep_their_place_among_letters():
+    async with chatting() as chat:
+        await chat.press("o", "l", "d")
+        for key in ("ctrl+u", "a", "c", "left", "b", "right", "x", "backspace", "d"):
+            chat.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await chat.settle()
+        assert chat.prompt.text == "abcd"

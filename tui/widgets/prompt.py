@@ -269,28 +269,30 @@ class Prompt(TextArea):
         for event in held:
             self.post_message(events.Key(event.key, event.character))
 
-    def on_key(self, event: events.Key) -> None:
-        """Leave Enter to the bindings; TextArea would insert it.
+    async def on_key(self, event: events.Key) -> None:
+        """Obey this widget's own bindings here and now; TextArea would insert an Enter.
 
-        Keys rise to the bindings one level at a time. That of sending is obeyed here, or what is
-        typed right after it would be sent, too.
+        Keys rise to the bindings one level at a time: what is typed right after one would
+        otherwise be written, or sent, before it is obeyed.
         """
         if self._held is not None:
             event.stop()
             event.prevent_default()
             self._held.append(event)
-        elif self._sends(event):
+            return
+        if event.key == "enter":
+            event.prevent_default()
+        action = self._own_action(event)
+        if action and await self.app.run_action(action, self):
             event.stop()
             event.prevent_default()
-            self.action_send()
-        elif event.key == "enter":
-            event.prevent_default()
 
-    def _sends(self, event: events.Key) -> bool:
-        if event.is_printable:
-            return False
-        active = self.screen.active_bindings.get(event.key)
-        return active is not None and active.node is self and active.binding.action == "send"
+    def _own_action(self, event: events.Key) -> str:
+        """What a key does to what is written; nothing if it is a letter, or somebody else's."""
+        active = None if event.is_printable else self.screen.active_bindings.get(event.key)
+        if active is None or active.node is not self or not active.enabled:
+            return ""
+        return active.binding.action
 
     def on_paste(self, event: events.Paste) -> None:
         """Take it from TextArea, which would insert everything."""
