@@ -17,7 +17,7 @@ from gemma4_mlx.cli.answer import Answer
 from gemma4_mlx.cli.attachments import attachment, check
 from gemma4_mlx.cli.commands import INTERRUPTED
 from gemma4_mlx.cli.notes import Notes
-from gemma4_mlx.cli.options import conversation_options
+from gemma4_mlx.command_options import conversation_options, json_option
 from gemma4_mlx.config import DEMO_MODEL
 from gemma4_mlx.engine_lock import EngineLock
 from gemma4_mlx.errors import AttachmentError, UsageError
@@ -61,7 +61,7 @@ Exit codes:
 @click.command(short_help="Answer one question.", epilog=MORE)
 @click.argument("prompt", required=False)
 @conversation_options
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 @click.pass_context
 def ask(
     ctx: click.Context,

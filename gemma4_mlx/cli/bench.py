@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gemma4_mlx.cli.notes import Notes
-from gemma4_mlx.cli.options import model_option
+from gemma4_mlx.command_options import json_option, model_option
 
 if TYPE_CHECKING:
     from gemma4_mlx.benchmark import Result, Slower
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="How often each figure is taken; the median counts.",
 )
-@click.option("--json", "in_json", is_flag=True, help="Print one JSON object.")
+@json_option
 @click.option("--no-save", is_flag=True, help="Compare, but do not keep the figures.")
-def bench(model: str, rounds: int, in_json: bool, no_save: bool) -> None:
+def bench(model: str, rounds: int, as_json: bool, no_save: bool) -> None:
     """Measure loading, reading, writing, seeing and a second turn.
 
     The figures are kept. What is more than a tenth slower than the best one of the same model on
@@ -40,7 +40,7 @@ def bench(model: str, rounds: int, in_json: bool, no_save: bool) -> None:
     worse = slower(result, earlier)
     if not no_save:
         history.keep(result)
-    if in_json:
+    if as_json:
         told = {**result.to_json(), "slower": [_as_json(each) for each in worse]}
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
         return

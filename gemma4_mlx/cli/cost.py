@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from gemma4_mlx.cli.attachments import attachment, in_frames, picture_size
-from gemma4_mlx.cli.options import image_tokens_option
+from gemma4_mlx.command_options import image_tokens_option
 from gemma4_mlx.messages import AudioPart, ImageTokens, MediaPart, VideoPart
 from gemma4_mlx.printable import printable_line
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gemma4_mlx import __version__
+from gemma4_mlx.command_options import json_option
 
 if TYPE_CHECKING:
     from gemma4_mlx.doctor import Finding
@@ -26,22 +27,21 @@ _WIDEST = 100
     show_envvar=True,
     help="Look at this model, too: folder or hub id. It is not fetched.",
 )
-@click.option("--json", "in_json", is_flag=True, help="Print one JSON object.")
+@json_option
 @click.pass_context
-def doctor(ctx: click.Context, model: str | None, in_json: bool) -> None:
+def doctor(ctx: click.Context, model: str | None, as_json: bool) -> None:
     """Look at the machine, MLX, the terminal, decoders and models.
 
     Whatever hurts comes with a cure. The exit code is 1 if something is an error, so that no real
     model can run, else 0.
     """
-    from gemma4_mlx.doctor import examine
-    from gemma4_mlx.doctor.report import as_json, is_well
+    from gemma4_mlx.doctor import examine, report
 
-    if in_json:
-        report = as_json(examine(model), __version__)
-        click.echo(json.dumps(report, ensure_ascii=False, indent=2))
-        ctx.exit(0 if report["ok"] else 1)
-    ctx.exit(0 if is_well(_told(model)) else 1)
+    if as_json:
+        found = report.as_json(examine(model), __version__)
+        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        ctx.exit(0 if found["ok"] else 1)
+    ctx.exit(0 if report.is_well(_told(model)) else 1)
 
 
 def _told(model: str | None) -> list[Finding]:

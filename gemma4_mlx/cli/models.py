@@ -11,12 +11,11 @@ from typing import Any
 import click
 
 from gemma4_mlx.cli.notes import Notes
+from gemma4_mlx.command_options import json_option
 from gemma4_mlx.config import DEMO_MODEL
 from gemma4_mlx.errors import Gemma4Error, ModelNotFoundError, UsageError
 
 _TELL_EVERY_S = 0.2
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 @click.group(invoke_without_command=True, short_help="List, fetch, look at and delete models.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gemma4_mlx.command_options import json_option
 from gemma4_mlx.config import DEMO_MODEL
 from gemma4_mlx.errors import ModelNotFoundError
 from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS
@@ -49,7 +50,7 @@ _RULE = "-" * 58
 )
 @click.option("--recipe", help="Plan as if packed by this recipe of `gemma4 convert`.")
 @click.option("--table", is_flag=True, help="Print what fits on which Mac.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def plan(model: str | None, table: bool, as_json: bool, **options: Any) -> None:
     """Tell what MODEL takes of the memory, part by part, and whether that fits.
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS
+from gemma4_mlx.command_options import conversation_options
 
 if TYPE_CHECKING:
     from gemma4_mlx.engine import EngineLike
@@ -52,43 +51,7 @@ Exit codes:
 
 
 @click.command(short_help="Talk to a model in the terminal.", epilog=MORE)
-@click.option(
-    "-m",
-    "--model",
-    default="pocket",
-    envvar="GEMMA4_MODEL",
-    show_default=True,
-    show_envvar=True,
-    help="Folder or hub id.",
-)
-@click.option(
-    "-a",
-    "--attach",
-    "attachments",
-    multiple=True,
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Attach a picture, clip or video to the first question; can be repeated.",
-)
-@click.option(
-    "--image-tokens",
-    type=click.Choice([*map(str, IMAGE_TOKEN_BUDGETS), "auto"]),
-    callback=lambda ctx, option, value: int(value) if value and value != "auto" else value,
-    help="The most tokens that a picture may cost.",
-)
-@click.option("--system", default="", metavar="TEXT", help="System prompt.")
-@click.option("--think/--no-think", "thinking", help="Let the model think first.")
-@click.option(
-    "--max-tokens",
-    type=click.IntRange(min=1),
-    default=2048,
-    show_default=True,
-    help="The most tokens of an answer.",
-)
-@click.option("--temperature", type=click.FloatRange(0, 100), help="0 takes the likeliest token.")
-@click.option("--top-p", type=click.FloatRange(0, 1), help="Nucleus sampling.")
-@click.option("--top-k", type=click.IntRange(min=0), help="Sample from the k likeliest tokens.")
-@click.option("--seed", type=click.IntRange(min=0), help="Makes sampling repeatable.")
+@conversation_options
 @click.option("-c", "--continue", "continue_last", is_flag=True, help="Go on with the last chat.")
 @click.option("--plain/--no-plain", help="Line by line, for screen readers and slow lines.")
 @click.option("--no-save", "keep_chats", flag_value=False, default=True, help="Keep nothing.")

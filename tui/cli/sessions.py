@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
+from gemma4_mlx.command_options import json_option
 from tui.text.printable import printable_line
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 _ID_LENGTH = 8
 """Letters of an id that are shown; any beginning that only one chat has will do."""
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 def complete_id(

@@ -1,4 +1,8 @@
-"""Options that mean the same in every command."""
+"""Options of commands: the same words mean the same in every one, whoever brings it along.
+
+The chat and the converter are applications of their own, so what all commands share stands
+below them.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +21,6 @@ def _budget(ctx: click.Context, option: click.Parameter, choice: str | None) -> 
     return int(choice) if choice and choice != "auto" else choice  # type: ignore[return-value]
 
 
-image_tokens_option = click.option(
-    "--image-tokens",
-    type=click.Choice([*map(str, IMAGE_TOKEN_BUDGETS), "auto"]),
-    callback=_budget,
-    help="The most tokens that a picture may cost; the model's own number if not given.",
-)
-
 model_option = click.option(
     "-m",
     "--model",
@@ -34,7 +31,16 @@ model_option = click.option(
     help="Folder or hub id.",
 )
 
-_MODEL_AND_MEDIA = [
+image_tokens_option = click.option(
+    "--image-tokens",
+    type=click.Choice([*map(str, IMAGE_TOKEN_BUDGETS), "auto"]),
+    callback=_budget,
+    help="The most tokens that a picture may cost; the model's own number if not given.",
+)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+_CONVERSATION = (
     model_option,
     click.option(
         "-a",
@@ -43,12 +49,9 @@ _MODEL_AND_MEDIA = [
         multiple=True,
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help="Attach a picture, clip or video; can be repeated.",
+        help="Attach a picture, clip or video to the question; can be repeated.",
     ),
     image_tokens_option,
-]
-
-_TURN = [
     click.option("--system", default="", metavar="TEXT", help="System prompt."),
     click.option(
         "--think/--no-think", "thinking", default=False, help="Let the model think first."
@@ -66,11 +69,11 @@ _TURN = [
     click.option("--top-p", type=click.FloatRange(0, 1), help="Nucleus sampling."),
     click.option("--top-k", type=click.IntRange(min=0), help="Sample from the k likeliest tokens."),
     click.option("--seed", type=click.IntRange(min=0), help="Makes sampling repeatable."),
-]
+)
 
 
 def conversation_options(command: Command) -> Command:
     """Give a command the options of whoever talks to a model."""
-    for option in reversed([*_MODEL_AND_MEDIA, *_TURN]):
+    for option in reversed(_CONVERSATION):
         command = option(command)
     return command
