@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from convert.conversion import ConversionReport
     from convert.progress import OnStep
-    from convert.report import ConversionReport
     from gemma4_mlx.recipes import Recipe
 
 _GROUP_SIZE = 64
@@ -105,7 +105,7 @@ def _recipe(options: dict[str, Any]) -> Recipe | None:
 
 
 def _card_only(folder: Path, options: dict[str, Any], on_step: OnStep) -> None:
-    from convert.report import measure_later
+    from convert.measuring import measure_later
 
     measure_later(folder, options["against"], force=options["force"], on_step=on_step)
     if not options["as_json"]:
@@ -115,9 +115,10 @@ def _card_only(folder: Path, options: dict[str, Any], on_step: OnStep) -> None:
 def _say(report: ConversionReport) -> None:
     from convert.progress import sized
 
+    quality = report.quality
     click.echo(
-        f"{report.dest}: {sized(report.written_bytes)}, "
-        f"{report.bits_per_weight:.2f} bits per weight, recipe {report.recipe}"
+        f"{report.dest}: {sized(quality.weight_bytes)}, "
+        f"{quality.bits_per_weight:.2f} bits per weight, recipe {quality.recipe}"
     )
 
 

@@ -21,14 +21,16 @@ from convert.calibration import mean_squared_inputs, text_windows
 from convert.choice import Choice, choose, lattice_paths
 from convert.config_file import write_config
 from convert.files import FileReport, put_files
+from convert.fingerprint import fingerprint
 from convert.job import Job
 from convert.lattice import repack
+from convert.measuring import write_quality
 from convert.origin import Origin, find_origin
 from convert.packed import Packed
 from convert.packer import PackRows
 from convert.plan import Item, Plan, plan_files
 from convert.progress import OnStep, Step, sized
-from convert.report import ConversionReport, write_quality
+from convert.quality import Quality
 from convert.rounding import pack_rows
 from convert.scan import check_finite, find_lattice
 from convert.source import Source
@@ -65,6 +67,27 @@ class Settings:
     calibration: Path | None = None
     card: bool = True
     force: bool = False
+
+
+@dataclass(frozen=True)
+class ConversionReport:
+    """What was done.
+
+    Attributes:
+        dest: the new checkpoint.
+        quality: what was done to the weights and, where it was measured, to the model.
+        predicted_bytes: what the plan said of the weights, with the headers of their files.
+        notes: what the user should know about the choice of the recipe.
+        dropped: the source's names of tensors that no layer uses.
+        files: what became of everything besides the weights.
+    """
+
+    dest: Path
+    quality: Quality
+    predicted_bytes: int
+    notes: tuple[str, ...]
+    dropped: tuple[str, ...]
+    files: tuple[FileReport, ...]
 
 
 def convert_checkpoint(
@@ -110,11 +133,14 @@ def convert_checkpoint(
         work.run(_packing(choice, settings, origin.folder), choice.exact_shares)
         if plan.index is not None:
             (job.folder / INDEX_NAME).write_text(plan.index)
-        report = _report(job, origin, opened, (choice, plan), files)
-        write_quality(job.folder, report, card=settings.card, on_step=on_step)
+        quality = _quality(job, origin, opened, choice)
+        reference = origin.folder if settings.card else None
+        quality = write_quality(job.folder, quality, reference, on_step)
         job.publish()
-    on_step(Step("done", report.written_bytes, report.written_bytes, str(report.dest)))
-    return report
+    on_step(Step("done", quality.weight_bytes, quality.weight_bytes, str(job.dest)))
+    return ConversionReport(
+        job.dest, quality, plan.total_bytes, choice.notes, opened.dropped, tuple(files)
+    )
 
 
 def _announce(source: Source, choice: Choice, plan: Plan, on_step: OnStep) -> None:
@@ -208,30 +234,19 @@ def _write_config(folder: Path, origin: Origin, source: Source, choice: Choice) 
     )
 
 
-def _report(
-    job: Job,
-    origin: Origin,
-    source: Source,
-    chosen: tuple[Choice, Plan],
-    files: list[FileReport],
-) -> ConversionReport:
-    choice, plan = chosen
-    qualities = {name.removesuffix(".weight"): done.quality for name, done in job.finished.items()}
-    return ConversionReport(
-        dest=job.dest,
+def _quality(job: Job, origin: Origin, source: Source, choice: Choice) -> Quality:
+    """What was done to the weights; all of them are written."""
+    tensors = {name.removesuffix(".weight"): done.quality for name, done in job.finished.items()}
+    return Quality(
         source=origin.name,
         revision=origin.revision,
-        source_folder=origin.folder,
+        fingerprint=fingerprint(origin.folder),
         recipe=choice.recipe,
-        notes=choice.notes,
         bits_per_weight=bits_per_weight(source.config, choice.formats),
         bits_per_text_weight=bits_per_weight(source.config, choice.formats, text_only=True),
         source_bytes=sum(tensor.nbytes for tensor in source.tensors.values()),
-        predicted_bytes=plan.total_bytes,
-        written_bytes=sum((job.folder / name).stat().st_size for name in plan.file_bytes),
-        tensors={path: quality for path in choice.formats if (quality := qualities[path])},
-        dropped=source.dropped,
-        files=tuple(files),
+        weight_bytes=sum(path.stat().st_size for path in job.folder.glob("model*.safetensors*")),
+        tensors={path: quality for path in choice.formats if (quality := tensors[path])},
     )
 
 

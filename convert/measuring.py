@@ -1,4 +1,7 @@
-"""Measuring a conversion against its source, where this machine can hold both in turn."""
+"""Measuring a conversion against its source, where this machine can hold both in turn.
+
+What was found is written beside the weights: as quality.json, and as the model card.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,12 @@ from pathlib import Path
 
 import mlx.core as mx
 
+from convert.card import write_card
 from convert.comparison import compare_logits, logits_bytes, record_logits
 from convert.fingerprint import fingerprint
+from convert.origin import find_origin
 from convert.probes import probes_for, probes_version
+from convert.progress import OnStep, Step
 from convert.quality import Quality
 from gemma4_mlx.config import ModelConfig
 from gemma4_mlx.errors import MemoryLimitError, UsageError
@@ -20,6 +26,46 @@ from gemma4_mlx.processing import Processor
 
 OnMeasured = Callable[[str, int, int], None]
 """Called with "source" or "converted", the probes done, and all."""
+
+
+def write_quality(folder: Path, quality: Quality, source: Path | None, on_step: OnStep) -> Quality:
+    """Write quality.json and the model card of a converted checkpoint.
+
+    Args:
+        folder: of the checkpoint.
+        quality: of its conversion.
+        source: what to measure it against; None to leave that out.
+        on_step: told about every probe.
+
+    Returns:
+        What was written.
+    """
+    if source is not None:
+        quality = measured(quality, folder, source, _told(on_step))
+    quality.write(folder)
+    write_card(folder, quality, ModelConfig.from_folder(folder))
+    return quality
+
+
+def measure_later(
+    folder: Path, source: str | Path, *, force: bool = False, on_step: OnStep = lambda step: None
+) -> Quality:
+    """Measure a converted checkpoint against its source, and write its card anew.
+
+    Args:
+        folder: what `convert_checkpoint` wrote.
+        source: what it was made from: a folder or a hub id.
+        force: whether another source may be compared with, too.
+        on_step: told about every probe.
+
+    Raises:
+        UsageError: it was made from another source.
+        CheckpointError: it was not made by this program.
+    """
+    quality = Quality.read(folder)
+    origin = find_origin(source, quality.revision if "/" in str(source) else None, on_step)
+    check_reference(quality, origin.folder, force=force)
+    return write_quality(folder, quality, origin.folder, on_step)
 
 
 def measured(
@@ -84,3 +130,9 @@ def check_reference(quality: Quality, source: Path, *, force: bool = False) -> N
             f"{quality.source} with {quality.fingerprint}",
             "name the source it was made from, or give --force to compare all the same",
         )
+
+
+def _told(on_step: OnStep) -> OnMeasured:
+    return lambda model, done, total: on_step(
+        Step("card", detail=f"{model}, {done} of {total} probes")
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +63,8 @@ class Quality:
     source_bytes: int
     weight_bytes: int
     tensors: Mapping[str, TensorQuality]
-    logits: Mapping[str, Mapping[str, float]]
-    logits_missing: str = ""
+    logits: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    logits_missing: str = "it was not asked for."
     probes_version: int | None = None
 
     @property

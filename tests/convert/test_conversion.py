@@ -12,8 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from convert.cli import convert
-from convert.conversion import Settings, convert_checkpoint
-from convert.report import ConversionReport
+from convert.conversion import ConversionReport, Settings, convert_checkpoint
 from gemma4_mlx.checkpoint import read_tensors
 from gemma4_mlx.config import PER_LAYER_TABLE, ModelConfig
 from gemma4_mlx.errors import UsageError
@@ -87,7 +86,7 @@ def test_pain_28_30_every_recipe_computes_as_its_weights_unpacked(
     sources: dict[str, Path], tmp_path: Path, like: str, recipe: str
 ):
     report = converted(sources[like], tmp_path / "dest", recipe)
-    assert report.predicted_bytes == report.written_bytes
+    assert report.predicted_bytes == report.quality.weight_bytes
     logits = load_model(report.dest, dtype=mx.float32)(IDS)
     expected = plain_model(report.dest)(IDS)
     assert float(mx.abs(logits - expected).max()) < 2e-3
@@ -103,7 +102,7 @@ def test_pain_31_nothing_outside_the_allow_list_is_packed_or_touched(
     before = {name: array.astype(mx.bfloat16) for name, array in before.items()}
     config = ModelConfig.from_folder(sources[like])
     packed = {name.removesuffix(".scales") for name in after if name.endswith(".scales")}
-    assert packed == set(report.tensors) <= set(packable_shapes(config))
+    assert packed == set(report.quality.tensors) <= set(packable_shapes(config))
     kept = before.keys() - {f"{path}.weight" for path in packed}
     assert {name for name in after if name.rpartition(".")[0] not in packed} == kept
     for name in kept:
@@ -113,7 +112,7 @@ def test_pain_31_nothing_outside_the_allow_list_is_packed_or_touched(
 
 def test_bf16_keeps_every_bit(sources: dict[str, Path], tmp_path: Path):
     report = converted(sources["26b-like"], tmp_path / "dest", "bf16")
-    assert report.tensors == {}
+    assert report.quality.tensors == {}
     ours, theirs = (
         load_model(folder, dtype=mx.float32)(IDS) for folder in (report.dest, sources["26b-like"])
     )
@@ -124,7 +123,7 @@ def test_bf16_keeps_every_bit(sources: dict[str, Path], tmp_path: Path):
 def test_one_format_for_all(sources: dict[str, Path], tmp_path: Path, bits: int, group_size: int):
     settings = Settings(recipe=uniform_recipe(bits, group_size), card=False)
     report = convert_checkpoint(sources["31b-like"], tmp_path / "dest", settings)
-    assert report.predicted_bytes == report.written_bytes
+    assert report.predicted_bytes == report.quality.weight_bytes
     error = mx.abs(load_model(report.dest, dtype=mx.float32)(IDS) - plain_model(report.dest)(IDS))
     assert float(error.max()) < 2e-3
 
@@ -135,17 +134,17 @@ def test_the_report_tells_the_errors(sources: dict[str, Path], tmp_path: Path):
         parameters(load_model(sources["e2b-like"], dtype=mx.float32)),
         unpacked(report.dest),
     )
-    assert set(report.tensors) == set(
-        find_recipe(report.recipe).formats(ModelConfig.from_folder(report.dest))
+    assert set(report.quality.tensors) == set(
+        find_recipe(report.quality.recipe).formats(ModelConfig.from_folder(report.dest))
     )
-    for path, quality in report.tensors.items():
+    for path, quality in report.quality.tensors.items():
         reference = before[f"{path}.weight"]
         error = mx.square(after[f"{path}.weight"] - reference).mean() / mx.square(reference).mean()
         assert quality.relative_error == pytest.approx(float(mx.sqrt(error)), rel=1e-3)
         # The table that is only looked up is not searched.
         assert (quality.rounding_error is None) == (path == PER_LAYER_TABLE)
         assert quality.relative_error <= (quality.rounding_error or 1) * 1.0001
-    assert report.tensors[OUR_UP_PROJ].packed_as == "affine 4 bits, group 64"
+    assert report.quality.tensors[OUR_UP_PROJ].packed_as == "affine 4 bits, group 64"
 
 
 def test_pain_24_dead_keys_and_values_are_dropped_and_told(
@@ -169,7 +168,7 @@ def test_float32_and_float16_sources(tmp_path: Path):
         assert tensors[f"{OUR_UP_PROJ}.scales"].dtype == mx.bfloat16
         after = unpacked(report.dest)[f"{OUR_UP_PROJ}.weight"]
         assert np.abs(np.array(after) - floats).max() < 0.02
-        assert report.predicted_bytes == report.written_bytes
+        assert report.predicted_bytes == report.quality.weight_bytes
 
 
 # --- The lattice of quantization-aware training. ---
@@ -214,17 +213,18 @@ def test_pain_17_weights_on_the_lattice_are_found_and_kept_exactly(
     lattice_source: Path, tmp_path: Path
 ):
     report = converted(lattice_source, tmp_path / "dest")
-    assert report.recipe == "qat-q4_0"
+    assert report.quality.recipe == "qat-q4_0"
+    tensors = report.quality.tensors
     before, after = parameters(load_model(lattice_source, dtype=mx.float32)), unpacked(report.dest)
-    exact = {path for path, quality in report.tensors.items() if quality.exact_share is not None}
-    assert all(report.tensors[path].exact_share == 1.0 for path in exact)
-    assert {path for path in report.tensors if "router" in path} == report.tensors.keys() - exact
+    exact = {path for path, quality in tensors.items() if quality.exact_share is not None}
+    assert all(tensors[path].exact_share == 1.0 for path in exact)
+    assert {path for path in tensors if "router" in path} == tensors.keys() - exact
     for path in exact:
         # The product of a whole number and the step has more bits than bf16 keeps.
         ours, theirs = (each[f"{path}.weight"].astype(mx.bfloat16) for each in (after, before))
         assert mx.array_equal(ours, theirs), path
-        assert report.tensors[path].relative_error < 0.003
-        assert (report.tensors[path].rounding_error or 0) > 0.01
+        assert tensors[path].relative_error < 0.003
+        assert (tensors[path].rounding_error or 0) > 0.01
 
 
 def test_pain_17_another_recipe_is_warned_of(lattice_source: Path, tmp_path: Path):
@@ -242,8 +242,8 @@ def test_a_tensor_off_the_lattice_gets_the_mixed_recipe(lattice_source: Path, tm
     copy = Path(shutil.copytree(lattice_source, tmp_path / "copy"))
     change(copy, UP_PROJ, values)
     report = converted(copy, tmp_path / "dest")
-    assert report.recipe == "qat-q4_0"
-    assert report.tensors[OUR_UP_PROJ].exact_share is None
+    assert report.quality.recipe == "qat-q4_0"
+    assert report.quality.tensors[OUR_UP_PROJ].exact_share is None
     assert any(OUR_UP_PROJ in note for note in report.notes)
 
 
@@ -259,8 +259,8 @@ def test_zeros_are_no_lattice(tmp_path: Path):
     for name in index["weight_map"]:
         change(source, name, np.zeros_like(values_of(source, name)))
     report = converted(source, tmp_path / "dest")
-    assert report.recipe == "gemma4-mixed-4.v1"
-    assert all(quality.relative_error == 0 for quality in report.tensors.values())
+    assert report.quality.recipe == "gemma4-mixed-4.v1"
+    assert all(quality.relative_error == 0 for quality in report.quality.tensors.values())
 
 
 # --- The command. ---

@@ -36,7 +36,7 @@ watcher.start()
 report = convert_checkpoint(sys.argv[1], sys.argv[2], Settings(card=False, search=False))
 done = True
 watcher.join()
-print(json.dumps({"source": report.source_bytes, "before": before, "peak": peak}))
+print(json.dumps({"source": report.quality.source_bytes, "before": before, "peak": peak}))
 """
 
 

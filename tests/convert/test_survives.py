@@ -312,7 +312,7 @@ def test_another_command_is_refused_unless_forced(pristine: Path, dest: Path):
     with pytest.raises(ConversionError, match="another conversion: other recipe, formats"):
         convert_checkpoint(pristine, dest, other)
     forced = Settings(card=False, search=False, recipe=find_recipe("plain-8"), force=True)
-    assert convert_checkpoint(pristine, dest, forced).recipe == "plain-8"
+    assert convert_checkpoint(pristine, dest, forced).quality.recipe == "plain-8"
 
 
 def test_nothing_stays_of_a_run_that_came_to_nothing(pristine: Path, dest: Path):
