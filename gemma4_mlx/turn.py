@@ -152,7 +152,7 @@ class Turn:
         reason = yield from _read(
             meter.watch(steps),
             reader,
-            guard=LoopGuard(self.tokenizer.stream_decoder),
+            guard=LoopGuard(self.tokenizer.stream_decoder()),
             stop_ids=self.stop_ids,
             should_stop=should_stop or _never,
         )

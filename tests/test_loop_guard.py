@@ -1,71 +1,104 @@
-"""Loops end, and what merely looks like one does not."""
+"""Loops end, and what repeats itself for a purpose is left alone."""
 
 from __future__ import annotations
 
 import random
+from functools import cache
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemma4_mlx.loading import find_checkpoint
-from gemma4_mlx.loop_guard import LONGEST_STRETCH, LoopGuard
+from gemma4_mlx.loop_guard import LONGEST_ECHO, LONGEST_STRETCH
 from gemma4_mlx.tokenizer import Tokenizer
+from tests.repetition import HONEST, LOOPS, MATRICES, WordPieces, loop, stopped_after
 
 POCKET = Tokenizer.from_folder(find_checkpoint("pocket"))
-"""Of short tokens, so that there are more of them than of a real one's."""
+IDS = st.integers(0, POCKET.vocab_size - 1)
+WORDS = sorted({i for i in range(POCKET.vocab_size) if POCKET.decode([i]).strip().isalpha()})
 
 
-def stops_after(tokens: list[int]) -> int | None:
-    """Tokens until the guard says stop; None if it never does."""
-    guard = LoopGuard(POCKET.stream_decoder)
-    return next((n for n, token in enumerate(tokens, 1) if guard.push(token)), None)
+@cache
+def pieces() -> WordPieces:
+    return WordPieces()
 
 
+@pytest.mark.parametrize("text", [*MATRICES.values(), *HONEST.values()], ids=[*MATRICES, *HONEST])
+def test_pain_36_what_repeats_itself_for_a_purpose_is_left_alone(text):
+    assert stopped_after(pieces(), pieces().encode(text)) is None
+    assert stopped_after(POCKET, POCKET.encode(text)) is None  # of shorter tokens
+
+
+LATE = {"numbered rows", "numbered code", "numbers", "two numbers"}
+"""Of which a purpose could be to have many; words that grow and change end at the half of it."""
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_pain_36_every_kind_of_loop_ends(name):
+    found = stopped_after(pieces(), loop(name, pieces(), 16_384))
+    assert found is not None
+    assert name in LATE or found <= 8192
+
+
+@pytest.mark.parametrize(
+    ("name", "tokens"),
+    [
+        ("a word", 256),
+        ("a phrase", 1024),
+        ("a sentence", 1024),
+        ("two sentences", 1024),
+        ("a paragraph", 1024),
+        ("sums", 1024),
+        ("a thought", 768),
+    ],
+)
+def test_pain_36_words_end_soon(name, tokens):
+    found = stopped_after(pieces(), loop(name, pieces(), 2_000))
+    assert found is not None
+    assert tokens <= found <= tokens + 100  # and the first round, of which the longest has 87
+
+
+@settings(deadline=None, max_examples=60)
 @given(
-    stretch=st.lists(st.integers(0, 400), min_size=1, max_size=LONGEST_STRETCH),
-    before=st.lists(st.integers(0, 400), max_size=40),
+    stretch=st.lists(IDS, min_size=1, max_size=LONGEST_STRETCH),
+    before=st.lists(IDS, max_size=2000),
 )
 def test_pain_36_every_loop_ends_within_a_bounded_number_of_tokens(stretch, before):
-    found = stops_after(before + stretch * (2000 // len(stretch) + 1))
+    tokens = before + stretch * ((LONGEST_STRETCH + 5120) // len(stretch) + 1)
+    found = stopped_after(POCKET, tokens)
     assert found is not None
-    assert found <= len(before) + len(stretch) + max(256, 6 * len(stretch))
+    assert found <= len(before) + len(stretch) + 5120
 
 
-LEFT_ALONE = {
-    "a table": "| name | n |\n|---|---|\n" + "".join(f"| row {i} | {i * 7} |\n" for i in range(60)),
-    "a wide rule": "|" + "---|" * 40 + "\n| a | b |",
-    "equal rows": "| yes | no | 0 | 0 |\n" * 9,
-    "a list": "".join(f"- item {i}\n" for i in range(80)),
-    "counting": ", ".join(str(i) for i in range(300)),
-    "code": "".join(f"    self.field_{i} = field_{i}\n" for i in range(40)),
-    "zeros": "[" + "0, " * 60 + "0]",
-    "a matrix": "[[1, 0, 0],\n [0, 1, 0],\n [0, 0, 1]]\n" * 4,
-    "a box": "+" + "-" * 60 + "+\n" + ("|" + " " * 60 + "|\n") * 3 + "+" + "-" * 60 + "+\n",
-    "a tree": "".join(" " * (20 - i) + "*" * (2 * i + 1) + "\n" for i in range(20)),
-    "a refrain": "Row, row, row your boat,\nGently down the stream.\nMerrily, merrily!\n" * 5,
-    "laughter": "ha" * 60,
-    "hex": "".join(f"{i * 16:08x}  00 00 00 00 00 00 00 00\n" for i in range(12)),
-}
+@settings(deadline=None, max_examples=60)
+@given(
+    stretch=st.lists(st.sampled_from(WORDS), min_size=1, max_size=LONGEST_STRETCH),
+    before=st.lists(IDS, max_size=2000),
+)
+def test_pain_36_every_loop_of_words_ends_sooner(stretch, before):
+    length = len(stretch)
+    enough = max(min(256 * length, 1024), 6 * length)
+    found = stopped_after(POCKET, before + stretch * (enough // length + 2))
+    assert found is not None
+    assert found <= len(before) + length + enough
 
 
-@pytest.mark.parametrize("text", LEFT_ALONE.values(), ids=LEFT_ALONE)
-def test_pain_36_what_merely_looks_alike_is_left_alone(text):
-    assert stops_after(POCKET.encode(text)) is None
+@settings(deadline=None, max_examples=3)
+@given(seed=st.integers(), length=st.integers(LONGEST_STRETCH + 1, LONGEST_ECHO))
+def test_pain_36_a_loop_of_long_stretches_ends_too(seed, length):
+    rng = random.Random(seed)
+    stretch = [rng.randrange(POCKET.vocab_size) for _ in range(length)]
+    found = stopped_after(POCKET, stretch * (16_384 // length + 2))
+    assert found is not None
+    assert found <= length + 16_384
 
 
-LOOPS = {
-    "a word": "very " * 600,
-    "a sentence": "I am not sure about that, so let me think again. " * 60,
-    "a paragraph": ("The answer is 4. Wait, no. Let me check: 2 + 2 = 4. So it is 4.\n" * 40),
-    "a rule without end": "-" * 4000,
-    "a thought": "Hmm.\n\n" * 300,
-}
-
-
-@pytest.mark.parametrize("text", LOOPS.values(), ids=LOOPS)
-def test_pain_36_loops_of_words_end(text):
-    assert stops_after(POCKET.encode(text)) is not None
+@settings(deadline=None, max_examples=20)
+@given(stretch=st.lists(IDS, min_size=30, max_size=LONGEST_STRETCH), times=st.integers(2, 6))
+def test_pain_36_five_repetitions_are_no_loop(stretch, times):
+    within = min(times, 1 + 1024 // len(stretch))
+    assert stopped_after(POCKET, random.Random(7).sample(WORDS, 50) + stretch * within) is None
 
 
 COUNTING_ALONG = {
@@ -76,33 +109,25 @@ COUNTING_ALONG = {
 
 
 @pytest.mark.parametrize("verse", COUNTING_ALONG.values(), ids=COUNTING_ALONG)
-def test_pain_36_loops_that_count_end_too(verse):
-    """After 128 verses and what closes the loop, and not at the change from 99 to 100."""
+def test_pain_36_sentences_that_count_end_after_128(verse):
+    """And what closes the loop, and not at the change from 99 to 100."""
     verses = [verse.format(number, number * number) for number in range(90, 240)]
-    found = stops_after(POCKET.encode("".join(verses)))
+    found = stopped_after(POCKET, POCKET.encode("".join(verses)))
     assert found is not None
     assert len(POCKET.encode("".join(verses[:100]))) < found
     assert found < len(POCKET.encode("".join(verses[:140])))
 
 
-BOTTLES = "{0} bottles of milk on the wall, {0} bottles of milk. Take one down, pass it around.\n"
-
-COUNTED = {
-    "a song": "".join(BOTTLES.format(number) for number in range(99, 0, -1)),
-    "squares": "".join(f"| {n} | {n * n} | {n**3} |\n" for n in range(150)),
-    "rows of a database": "".join(
-        f"INSERT INTO users (id, name) VALUES ({n}, 'user{n}');\n" for n in range(150)
-    ),
-    "a list": "".join(f"{n}. Item {n}\n" for n in range(300)),
-    "methods": "".join(f"    def get_{n}(self):\n        return self.f_{n}\n" for n in range(140)),
-}
-
-
-@pytest.mark.parametrize("text", COUNTED.values(), ids=COUNTED)
-def test_pain_36_what_counts_for_a_purpose_is_left_alone(text):
-    assert stops_after(POCKET.encode(text)) is None
-
-
 def test_noise_is_no_loop():
     rng = random.Random(3)
-    assert stops_after([rng.randrange(3) for _ in range(8_000)]) is None
+    assert stopped_after(POCKET, [rng.randrange(3) for _ in range(8_000)]) is None
+    signs = POCKET.encode("#.")
+    assert stopped_after(POCKET, [rng.choice(signs) for _ in range(12_000)]) is None
+
+
+def test_what_the_documents_say_of_sizes():
+    """32 x 32, a hundred times and five hundred rows are among the texts above."""
+    assert stopped_after(pieces(), pieces().encode("hello " * 500)) == 258  # "hello" and " hello"
+    assert stopped_after(pieces(), pieces().encode("I must not tell any lies.\n" * 100)) is None
+    zeros = pieces().encode(("0 " * 63 + "0\n") * 64)
+    assert stopped_after(pieces(), zeros) == 128 + 5120
