@@ -6,13 +6,16 @@ import errno
 import os
 import sys
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gemma4_mlx.cli.streams import make_usable
 from gemma4_mlx.errors import EngineError, Gemma4Error
 from gemma4_mlx.printable import printable
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 ENTRY_POINTS = "gemma4.commands"
 """Where other packages name their commands."""
@@ -30,6 +33,8 @@ _CURES = {
 """What helps against what the system refuses."""
 
 _OWN_OPTIONS = {"--help", "--version"}
+_NAMELESS = "chat"
+"""What runs on a terminal where no command is named."""
 
 
 class Commands(click.Group):
@@ -47,11 +52,24 @@ class Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Without a command's name: chat on a terminal, answer once in a pipe."""
-        if ctx.resilient_parsing:  # a shell wants to complete what is there, not to run it
-            return super().parse_args(ctx, args)
-        if not args or (args[0].startswith("-") and args[0] not in _OWN_OPTIONS):
-            args = ["chat" if _on_terminal() else "ask", *args]
+        is_completing = ctx.resilient_parsing  # a shell asks what could follow
+        if args and args[0].startswith("-"):
+            is_nameless = args[0] not in _OWN_OPTIONS
+        else:
+            is_nameless = not args and not is_completing
+        if is_nameless:
+            args = [_NAMELESS if is_completing or _on_terminal() else "ask", *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names of commands; options are the chat's, too, as it needs no name."""
+        offered = super().shell_complete(ctx, incomplete)
+        chat = self.get_command(ctx, _NAMELESS) if incomplete.startswith("-") else None
+        if chat is not None:
+            known = {item.value for item in offered}
+            own = chat.shell_complete(click.Context(chat, ctx), incomplete)
+            offered += [item for item in own if item.value not in known]
+        return offered
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All names, in alphabetical order."""

@@ -9,18 +9,20 @@ PROGRAM = "gemma4"
 VARIABLE = "_GEMMA4_COMPLETE"
 """With this one set, the program answers the shell instead of running."""
 
+MORE = """
+\b
+Examples:
+  eval "$(gemma4 completion bash)"      in ~/.bashrc
+  eval "$(gemma4 completion zsh)"       in ~/.zshrc
+  gemma4 completion fish > ~/.config/fish/completions/gemma4.fish
+"""
 
-@click.command(short_help="Complete commands in the shell.")
+
+@click.command(short_help="Complete commands in the shell.", epilog=MORE)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    r"""Print the script with which SHELL completes commands, options and files.
-
-    \b
-    bash, in ~/.bashrc:   eval "$(gemma4 completion bash)"
-    zsh, in ~/.zshrc:     eval "$(gemma4 completion zsh)"
-    fish:                 gemma4 completion fish > ~/.config/fish/completions/gemma4.fish
-    """
+    """Print the script with which SHELL completes commands, options and files."""
     made = get_completion_class(shell)
     if made is None:
         raise click.UsageError(f"no completion for {shell}")

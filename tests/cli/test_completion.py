@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import click
 import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
@@ -35,6 +36,18 @@ def test_options_and_their_values_are_offered():
     assert "--image-tokens" in offered("ask", "--i")
     assert offered("ask", "--image-tokens", "5") == ["560"]
     assert "edit" in offered("config", "")
+
+
+def test_without_a_command_options_and_files_are_those_of_the_chat():
+    assert {"--help", "--version", "--attach", "--plain"} <= set(offered("-"))
+    assert offered("--image-tokens", "5") == ["560"]
+    completer = ShellComplete(main, {}, "gemma4", "_GEMMA4_COMPLETE")
+    assert [item.type for item in completer.get_completions(["-a"], "yel")] == ["file"]
+
+
+def test_no_help_shows_its_markup():
+    for name in main.list_commands(click.Context(main)):
+        assert "\\b" not in CliRunner().invoke(main, [name, "--help"]).output
 
 
 def test_the_help_reads_like_a_manual():

@@ -26,7 +26,10 @@ def path() -> None:
 @config.command()
 @click.pass_context
 def edit(context: click.Context) -> None:
-    """Open the file in your editor, VISUAL or EDITOR; a new one explains every setting."""
+    """Open the file in VISUAL or EDITOR.
+
+    A new one explains every setting.
+    """
     if not is_terminal() and not any(map(os.environ.get, ("VISUAL", "EDITOR"))):
         raise UsageError(
             "there is no terminal for an editor, and neither VISUAL nor EDITOR names one",
