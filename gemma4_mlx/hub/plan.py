@@ -113,11 +113,9 @@ def _spelling(hub_id: str) -> str:
     """Ids like one that the hub does not know, among those that are worth fetching."""
     known = {pick.hub_id.lower(): pick.hub_id for pick in picks()}
     close = get_close_matches(hub_id.lower(), known, n=3, cutoff=0.7)
-    return (
-        f"did you mean {' or '.join(known[name] for name in close)}"
-        if close
-        else ("check the spelling")
-    )
+    if not close:
+        return "check the spelling"
+    return f"did you mean {' or '.join(known[name] for name in close)}"
 
 
 def _ask(hub_id: str, revision: str | None) -> Any:
@@ -128,9 +126,8 @@ def _ask(hub_id: str, revision: str | None) -> Any:
         return HfApi().model_info(
             hub_id, revision=revision, files_metadata=True, timeout=_ASK_TIMEOUT_S
         )
-    except (
-        Exception
-    ) as error:  # the library's, its HTTP client's, or those of an answer not the hub's
+    except Exception as error:
+        # The library's errors, its HTTP client's, or those of an answer that is not the hub's.
         refuse(hub_id, revision, error)
 
 

@@ -111,8 +111,6 @@ class _Fetcher:
         self._tell = tell
 
     def run(self) -> None:
-        if self._blob.is_file():  # with another size, or `has` would have seen it
-            self._blob.unlink()
         try:
             self._partial.parent.mkdir(parents=True, exist_ok=True)
             with self._partial.open("a+b") as target:

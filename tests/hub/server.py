@@ -26,6 +26,7 @@ class FakeHub:
         status: answered to every request, with the hub's X-Error-Code, instead of what is asked.
         cut_after: bytes of a large file after which the connection is dropped, one per request.
         stall_after: the same, but nothing comes any more.
+        busy: how many requests for files are answered with 429 first.
         ignore_range: answer with the whole file whatever is asked.
         damaged: names of files that come with a wrong byte.
         ranges: first bytes that large files were asked from, in order.
@@ -37,6 +38,7 @@ class FakeHub:
     status: tuple[int, str] | None = None
     cut_after: list[int] = field(default_factory=list)
     stall_after: list[int] = field(default_factory=list)
+    busy: int = 0
     ignore_range: bool = False
     damaged: set[str] = field(default_factory=set)
     ranges: list[int] = field(default_factory=list)
@@ -100,6 +102,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(*self.hub.status)
         elif path.startswith("/api/models/"):
             self._describe(path)
+        elif self.hub.busy:
+            self.hub.busy -= 1
+            self._refuse(429, "")
         else:
             self._send_file(path)
 

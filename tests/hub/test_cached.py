@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,13 @@ def test_a_revision_means_the_commit_that_was_noted(cache: Path):
     assert cached_snapshot("a/b", new.name) == new
     assert cached_snapshot("a/b", "v1") is None
     assert cached_snapshot("a/c") is None
+
+
+def test_before_a_commit_was_noted_the_newest_folder_is_meant(cache: Path):
+    snapshots = cache / "models--a--b" / "snapshots"
+    newest, older = (folder_with(snapshots / name) for name in ("1" * 40, "2" * 40))
+    os.utime(older, (1, 1))
+    assert cached_snapshot("a/b") == newest
 
 
 def test_models_of_other_kinds_are_not_ours(cache: Path):

@@ -13,6 +13,7 @@ from gemma4_mlx.errors import CheckpointError, ModelNotFoundError
 from gemma4_mlx.hub import fetch, obtain, plan_download
 from gemma4_mlx.hub.layout import ModelFolder
 from gemma4_mlx.loading import find_checkpoint
+from tests.hub import server
 from tests.hub.conftest import content
 from tests.hub.server import HUB_ID, FakeHub
 
@@ -87,6 +88,41 @@ def test_pain_51_a_new_start_of_the_program_goes_on_where_it_was(hub: FakeHub, c
     assert not partials(cache)
 
 
+def test_a_busy_server_is_asked_again(hub: FakeHub):
+    hub.busy = 2
+    assert contents(fetch(plan_download(HUB_ID))) == wanted(hub)
+
+
+def test_pain_51_a_file_of_another_size_counts_as_missing(hub: FakeHub):
+    folder = fetch(plan_download(HUB_ID))
+    blob = (folder / BIG).resolve()
+    blob.write_bytes(b"cut off by another program")
+    assert plan_download(HUB_ID).missing_bytes == len(hub.files[BIG])
+    assert contents(fetch(plan_download(HUB_ID))) == wanted(hub)
+
+
+def test_a_beginning_that_is_too_long_is_deleted(hub: FakeHub, cache: Path):
+    plan = plan_download(HUB_ID)
+    partial = ModelFolder(HUB_ID).partial(plan.files[-1])
+    partial.parent.mkdir(parents=True)
+    partial.write_bytes(bytes(plan.files[-1].size_bytes + 1))
+    assert plan_download(HUB_ID).missing_bytes == plan.total_bytes - plan.files[-1].size_bytes
+    with pytest.raises(CheckpointError, match="came damaged and was deleted"):
+        fetch(plan)
+    assert contents(fetch(plan)) == wanted(hub)
+
+
+def test_a_disk_without_links_holds_the_files_themselves(hub: FakeHub, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise OSError("no links here")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    folder = fetch(plan_download(HUB_ID))
+    assert contents(folder) == wanted(hub)
+    assert not any(path.is_symlink() for path in folder.iterdir())
+    assert plan_download(HUB_ID).missing_bytes == 0
+
+
 def test_a_server_that_knows_no_ranges_sends_all_again(hub: FakeHub):
     hub.cut_after, hub.ignore_range = [5_000], True
     assert contents(fetch(plan_download(HUB_ID))) == wanted(hub)
@@ -141,12 +177,13 @@ def test_pain_51_a_plan_stays_with_its_commit(hub: FakeHub):
     assert contents(fetch(plan)) == before
 
 
-def test_pain_51_two_programs_do_not_write_one_file(hub: FakeHub):
+@pytest.mark.parametrize("kind", [fcntl.LOCK_EX, fcntl.LOCK_SH])
+def test_pain_51_two_programs_do_not_write_one_file(hub: FakeHub, kind: int):
     plan = plan_download(HUB_ID)
     path = ModelFolder(HUB_ID).lock(plan.files[-1])
     path.parent.mkdir(parents=True)
     with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, kind)  # the second is refused by an exclusive lock of ours alone
         with pytest.raises(ModelNotFoundError, match="another program is fetching"):
             fetch(plan)
     assert contents(fetch(plan)) == wanted(hub)
@@ -176,6 +213,7 @@ def test_a_full_disk_is_one_error(hub: FakeHub, cache: Path):
         (401, "RepoNotFound", "no model", "hf auth login"),
         (404, "RepoNotFound", "no model", "spelling"),
         (403, "GatedRepo", "is gated", "accept its licence on https://huggingface.co/"),
+        (403, "", "is gated", "accept its licence on https://huggingface.co/"),
         (401, "GatedRepo", "is gated", "hf auth login"),
         (500, "", "could not be fetched", "network"),
     ],
@@ -203,6 +241,12 @@ def test_other_things_that_are_not_there(hub: FakeHub):
     with pytest.raises(CheckpointError, match=r"no model\.safetensors") as error:
         plan_download(HUB_ID)
     assert "GGUF" in error.value.hint
+
+
+def test_a_file_without_a_hash_is_not_fetched(hub: FakeHub, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(server, "blob_id", lambda data: None)
+    with pytest.raises(CheckpointError, match=r"neither size nor hash of config\.json"):
+        plan_download(HUB_ID)
 
 
 def test_an_id_that_is_spelled_wrongly_is_answered_with_those_like_it(hub: FakeHub):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gemma4_mlx import weight_file
 from gemma4_mlx.checkpoint import read_optional_json, read_shard, read_tensors
 from gemma4_mlx.errors import CheckpointError, ModelNotFoundError
 from gemma4_mlx.weight_file import shard_paths
@@ -94,6 +95,12 @@ def test_a_header_that_is_too_large_is_refused(tmp_path):
     path.write_bytes((1 << 62).to_bytes(8, "little") + b"{}")
     with pytest.raises(CheckpointError, match="not a whole safetensors file"):
         read_shard(path)
+
+
+def test_no_more_is_read_than_a_header_may_have(whole, monkeypatch):
+    monkeypatch.setattr(weight_file, "_HEADER_LIMIT_BYTES", 50)
+    with pytest.raises(CheckpointError, match="not a whole safetensors file"):
+        read_shard(whole)
 
 
 def index(folder: Path, **weight_map: object) -> None:

@@ -242,6 +242,13 @@ def test_overrides_are_law(e2b):
     assert quantization.format_of("a.e") == quantization.format_of("z") == PackedFormat(64, 4)
 
 
+def test_pain_30_an_override_without_a_mode_is_affine_whatever_the_others_are(e2b):
+    block = {"group_size": 32, "bits": 4, "mode": "mxfp4", "a.b": {"group_size": 64, "bits": 8}}
+    quantization = quantized(e2b, **block).quantization
+    assert quantization.format_of("z") == PackedFormat(32, 4, "mxfp4")
+    assert quantization.format_of("a.b") == PackedFormat(64, 8, "affine")
+
+
 @pytest.mark.parametrize(
     ("block", "message"),
     [

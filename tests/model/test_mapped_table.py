@@ -8,6 +8,7 @@ import mmap
 import os
 import shutil
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import mlx.core as mx
@@ -243,3 +244,10 @@ def test_a_file_that_is_another_when_it_is_mapped_is_refused(checkpoints):
     named = {"weight": entries[f"{TABLE}.weight"], "scales": None, "biases": None}
     with pytest.raises(CheckpointError, match="cannot stand for"):
         MappedTable(table(resident), named)
+
+
+def test_a_table_of_numbers_that_are_none_is_refused(checkpoints):
+    resident = load_model(checkpoints["bf16"], per_layer_table="resident")
+    entry = replace(read_entries(checkpoints["bf16"])[f"{TABLE}.weight"], dtype="F8_E4M3")
+    with pytest.raises(CheckpointError, match=r"F8_E4M3 .* which cannot stand for"):
+        MappedTable(table(resident), {"weight": entry})

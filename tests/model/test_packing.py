@@ -143,6 +143,14 @@ def test_pain_30_scales_of_another_dtype_are_an_error(folders, tmp_path):
     assert f"scales: {UP}.scales is" in contradicted(folders, tmp_path, change)
 
 
+def test_pain_30_packed_weights_of_another_dtype_are_an_error(folders, tmp_path):
+    def change(tensors):
+        tensors[f"{UP}.weight"] = tensors[f"{UP}.weight"].astype(mx.int32)
+
+    message = contradicted(folders, tmp_path, change)
+    assert f"not packed: {UP}.weight is mlx.core.int32, expected uint32" in message
+
+
 def test_pain_30_another_width_is_an_error(folders, tmp_path):
     message = contradicted(
         folders, tmp_path, lambda t: None, {"group_size": 32, "bits": 8, "mode": "affine"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections import Counter
 from functools import cache
@@ -186,6 +187,14 @@ def test_everything_else_of_the_text_is_packed():
         assert EVERYTHING.formats(config).keys() == matrices
 
 
+def deep(layers: int) -> ModelConfig:
+    """A model of so many layers."""
+    raw = copy.deepcopy(CONFIGS["31b-like"])
+    kinds = ["sliding_attention"] * (layers - 1) + ["full_attention"]
+    raw["text_config"] |= {"num_hidden_layers": layers, "layer_types": kinds}
+    return ModelConfig.from_dict(raw)
+
+
 def test_the_ends_grow_with_the_depth():
     ends = {variant: sorted(end_blocks(config_of(variant))) for variant in (*PUBLISHED, "e2b-like")}
     assert ends == {
@@ -195,6 +204,8 @@ def test_the_ends_grow_with_the_depth():
         "31B": [0, 1, 2, 57, 58, 59],
         "e2b-like": [],
     }
+    depths = {count: sorted(end_blocks(deep(count))) for count in (15, 16, 31, 32)}
+    assert depths == {15: [], 16: [0, 15], 31: [0, 30], 32: [0, 1, 30, 31]}
 
 
 @pytest.mark.parametrize(
@@ -245,6 +256,15 @@ def test_pain_30_the_block_says_every_format(recipe):
     read = Quantization.from_config({"quantization": block})
     assert (read is None) == (recipe == "bf16")
     assert all(read is not None and read.format_of(path) == formats[path] for path in formats)
+
+
+def test_pain_30_an_affine_exception_to_another_mode_says_so():
+    config = config_of("31B")
+    paths = [name.removesuffix(".weight") for name in parameter_shapes(config) if "_proj" in name]
+    formats = dict.fromkeys(paths, PackedFormat(32, 4, "mxfp4")) | {paths[0]: PackedFormat(64, 8)}
+    block = quantization_block(config, formats)
+    assert block is not None
+    assert block[paths[0]] == {"group_size": 64, "bits": 8, "mode": "affine"}
 
 
 def test_rows_that_no_group_of_64_divides_take_narrower_groups():

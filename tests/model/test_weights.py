@@ -123,7 +123,7 @@ def test_every_tensor_that_does_not_fit_is_listed():
     tensors = {name: empty(shape) for name, shape in published_tensors("E2B-it")}
     del tensors["model.language_model.norm.weight"]
     tensors["model.embed_vision.embedding_projection.weight"] = empty((1536, 700))
-    tensors["model.language_model.layers.99.mlp.up_proj.weight"] = empty((3, 3))
+    tensors["model.language_model.layers.99.self_attn.k_proj.weight"] = empty((3, 3))
     tensors["language_model.model.embed_tokens.weight"] = empty((262144, 1536))
     with pytest.raises(WeightsError) as error:
         load_weights(real_size_model("E2B-it"), tensors)
