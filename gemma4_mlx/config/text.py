@@ -269,6 +269,14 @@ class TextConfig:
                 value == expected,
                 f"text_config.{name} is {value!r}: every Gemma 4 has {expected!r}",
             )
+        if self.hidden_size_per_layer_input:
+            # MLX reads whatever lies behind a table, for an id that has no row in it.
+            rows = self.vocab_size_per_layer_input
+            require(
+                rows is None or rows >= self.vocab_size,
+                f"text_config.vocab_size_per_layer_input is {rows}: expected a row for each of "
+                f"the {self.vocab_size} tokens of text_config.vocab_size",
+            )
         require(
             self.use_bidirectional_attention in (None, "vision"),
             f"text_config.use_bidirectional_attention is {self.use_bidirectional_attention!r}: "

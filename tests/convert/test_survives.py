@@ -201,8 +201,13 @@ def test_a_read_only_place(pristine: Path, dest: Path, monkeypatch: pytest.Monke
     refused(pristine, dest, ConversionError, "Read-only file system", "another DEST")
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_the_disk_fills_up_and_what_is_done_stays(
-    pristine: Path, dest: Path, monkeypatch: pytest.MonkeyPatch, expected: dict[str, bytes]
+    pristine: Path,
+    dest: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    expected: dict[str, bytes],
+    number: int,
 ):
     written = 0
 
@@ -210,7 +215,7 @@ def test_the_disk_fills_up_and_what_is_done_stays(
         nonlocal written
         written += len(data)
         if written > 300_000:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise OSError(number, os.strerror(number))
         return real(file, data, offset)
 
     real = os.pwrite
@@ -311,8 +316,11 @@ def test_another_command_is_refused_unless_forced(pristine: Path, dest: Path):
     other = Settings(card=False, search=False, recipe=find_recipe("plain-8"))
     with pytest.raises(ConversionError, match="another conversion: other recipe, formats"):
         convert_checkpoint(pristine, dest, other)
+    stray = dest.with_name("dest.partial") / "dest" / "model-00001-of-00009.safetensors"
+    stray.write_bytes(b"of the other recipe")
     forced = Settings(card=False, search=False, recipe=find_recipe("plain-8"), force=True)
     assert convert_checkpoint(pristine, dest, forced).quality.recipe == "plain-8"
+    assert stray.name not in contents(dest)
 
 
 def test_nothing_stays_of_a_run_that_came_to_nothing(pristine: Path, dest: Path):

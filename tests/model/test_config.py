@@ -127,6 +127,7 @@ def test_a_field_of_the_wrong_type_is_named(e2b, section, field, value):
         ({"num_kv_shared_layers": 35}, "num_kv_shared_layers is 35 of 35"),
         ({"num_kv_shared_layers": 33}, "no layer before layer 2 is full_attention"),
         ({"sliding_window": 0}, "sliding_window is 0"),
+        ({"vocab_size_per_layer_input": 262143}, "vocab_size_per_layer_input is 262143"),
         ({"hidden_size": 0}, "hidden_size is 0"),
         ({"num_key_value_heads": 0}, "num_key_value_heads is 0"),
         ({"num_attention_heads": -8}, "num_attention_heads is -8"),

@@ -9,6 +9,7 @@ import mlx.nn as nn
 import numpy as np
 import pytest
 
+from gemma4_mlx.errors import CacheError
 from gemma4_mlx.loading import load_model
 from gemma4_mlx.model import Gemma4
 from tests.parity.recipe import write_checkpoint
@@ -44,6 +45,15 @@ def test_the_last_rows_of_a_batch_are_those_of_its_sequences(model, ids):
     prompt = model.embed(ids)
     every, last = model.forward(prompt, None), model.forward(prompt, None, last_row_only=True)
     np.testing.assert_allclose(np.array(last), np.array(every[:, -1:]), atol=2e-5)
+
+
+def test_caches_that_are_not_of_one_pass_are_refused(model, ids):
+    cache, other = model.make_cache(), model.make_cache()
+    with pytest.raises(CacheError, match=rf"{len(cache) - 1} caches for {len(cache)} layers"):
+        model(ids, cache=cache[1:])
+    model(ids[:, :7], cache=cache)
+    with pytest.raises(CacheError, match=r"different positions: \[0, 7"):
+        model(ids[:, :7], cache=[other[0], *cache[1:]])
 
 
 def test_a_step_finds_the_parts_of_its_layers_at_once(model, monkeypatch):
