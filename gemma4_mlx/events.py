@@ -2,9 +2,10 @@
 
 Loading a model is `LoadProgress`* and one `ModelReady`. A turn is a stream in this order:
 `MediaReceipt`*, `PromptProgress`*, then `ThoughtDelta`, `TextDelta` and `ToolCall` in any mix,
-and one `Finished` or `Failed` at the end. `EngineLost` may come at any time and is the last until
-the engine is started again. They hold numbers and text only, never an array, so that they can
-cross a process border as JSON lines (`to_json`, `from_json`).
+and one `Finished` or `Failed` at the end. `EngineSilent` may come while something is waited for.
+`EngineLost` may come at any time and is the last until the engine is started again. They hold
+numbers and text only, never an array, so that they can cross a process border as JSON lines
+(`to_json`, `from_json`).
 """
 
 from __future__ import annotations
@@ -194,6 +195,19 @@ class EngineLost:
     log_path: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class EngineSilent:
+    """The process that holds the model does not answer: it was suspended, or hangs.
+
+    It is told every few seconds. Stopping the turn, and a restart, end such a process.
+
+    Attributes:
+        seconds: since it was asked whether it is there; 0 once it has answered.
+    """
+
+    seconds: float
+
+
 Event = (
     LoadProgress
     | ModelReady
@@ -205,6 +219,7 @@ Event = (
     | Finished
     | Failed
     | EngineLost
+    | EngineSilent
 )
 
 _TYPES: dict[str, Any] = {
@@ -220,6 +235,7 @@ _TYPES: dict[str, Any] = {
         Finished,
         Failed,
         EngineLost,
+        EngineSilent,
     )
 }
 

@@ -4,7 +4,7 @@ Requests go in and events come out, both plain values, so that a face (the chat,
 never touches an array. `EngineLike` is what a face needs. `EngineClient` has the model in a
 process of its own, `FakeEngine` has none and plays a script.
 
-What a face needs is loaded at once, the rest when it is first used.
+Each name is loaded when it is first used: a face needs no model, and the engine process no face.
 """
 
 from __future__ import annotations
@@ -12,16 +12,24 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from gemma4_mlx.engine.client import EngineClient
-from gemma4_mlx.engine.failures import failure
-from gemma4_mlx.engine.like import EngineLike, Listener
-from gemma4_mlx.engine.request import TurnRequest
-
 if TYPE_CHECKING:
+    from gemma4_mlx.engine.client import EngineClient
+    from gemma4_mlx.engine.failures import failure
     from gemma4_mlx.engine.fake import DEMO_READY, FakeEngine
+    from gemma4_mlx.engine.like import EngineLike, Listener
+    from gemma4_mlx.engine.request import TurnRequest
     from gemma4_mlx.engine.worker import Engine
 
-_HOMES = {"DEMO_READY": "fake", "Engine": "worker", "FakeEngine": "fake"}
+_HOMES = {
+    "DEMO_READY": "fake",
+    "Engine": "worker",
+    "EngineClient": "client",
+    "EngineLike": "like",
+    "FakeEngine": "fake",
+    "Listener": "like",
+    "TurnRequest": "request",
+    "failure": "failures",
+}
 
 __all__ = [
     "DEMO_READY",

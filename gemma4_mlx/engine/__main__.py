@@ -7,13 +7,24 @@ import os
 import sys
 from pathlib import Path
 
-from gemma4_mlx.engine.child import Child, begin_log, take_pipes
-from gemma4_mlx.engine.recording import Player
-from gemma4_mlx.errors import UsageError
+from gemma4_mlx.engine.parent_watch import watch_parent
 
 
 def main() -> None:
     """Serve one face on stdin and stdout."""
+    options = _options()
+    watch_parent(options.parent)
+    # Not at the top: whoever is gone while this is imported must be missed as well.
+    from gemma4_mlx.engine.child import Child, begin_log, take_pipes
+
+    commands, replies = take_pipes()
+    if options.play is None:
+        begin_log()
+        Child(commands, replies).serve()
+    _play(options.play, commands, replies, pace=options.pace)
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m gemma4_mlx.engine", description=__doc__)
     parser.add_argument(
         "--parent", type=int, metavar="PID", help="process that must be there; else leave"
@@ -24,13 +35,15 @@ def main() -> None:
     parser.add_argument(
         "--pace", type=float, default=0.0, help="1 plays as fast as it was, 0 (default) at once"
     )
-    options = parser.parse_args()
-    commands, replies = take_pipes()
-    if options.play is None:
-        begin_log()
-        Child(commands, replies).serve(options.parent)
+    return parser.parse_args()
+
+
+def _play(recording: Path, commands: int, replies: int, *, pace: float) -> None:
+    from gemma4_mlx.engine.recording import Player
+    from gemma4_mlx.errors import UsageError
+
     try:
-        Player(options.play, commands, replies, pace=options.pace).play()
+        Player(recording, commands, replies, pace=pace).play()
     except UsageError as error:
         sys.stderr.write(f"{error.message}\n")
         os._exit(error.exit_code)

@@ -2,8 +2,7 @@
 
 Commands are read on the main thread, so that stopping and leaving are heard whatever the model
 is doing; events are written by whoever tells them. If the face is gone, so is this process within a
-second: a pipe without a reader or writer says so at once, and its parent is looked at besides,
-because somebody else may hold the pipe open.
+second: a pipe without a reader or writer says so at once, and `parent_watch` looks besides.
 """
 
 from __future__ import annotations
@@ -13,19 +12,19 @@ import logging
 import os
 import sys
 import threading
-import time
-from functools import partial
 from typing import NoReturn
 
 from gemma4_mlx.engine.failures import failure
 from gemma4_mlx.engine.lines import (
     PROTOCOL,
+    Alive,
     Ask,
     Bye,
     Command,
     Hello,
     Left,
     LineBuffer,
+    Ping,
     Reply,
     Save,
     Saved,
@@ -35,16 +34,13 @@ from gemma4_mlx.engine.lines import (
     decode_command,
     encode,
 )
-from gemma4_mlx.engine.log import limit_log
+from gemma4_mlx.engine.log import keep_short
 from gemma4_mlx.engine.request import TurnRequest
 from gemma4_mlx.engine.worker import Engine
 from gemma4_mlx.errors import EngineError, UsageError
 from gemma4_mlx.events import Event
 
 _LOG = logging.getLogger(__name__)
-
-WATCH_S = 0.25
-"""How often it is looked whether the parent is there."""
 
 GONE, MISUNDERSTOOD, BROKEN = 0, 2, 1
 """Exit codes: the face is gone or said bye; it said what cannot be understood; a fault of ours."""
@@ -72,6 +68,7 @@ def begin_log() -> None:
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
     faulthandler.enable()
+    keep_short(_STDERR)
     _LOG.info("process %d began", os.getpid())
 
 
@@ -88,14 +85,8 @@ class Child:
         self._writing = threading.Lock()
         self._engine: Engine | None = None
 
-    def serve(self, parent: int | None = None) -> NoReturn:
-        """Until the face leaves.
-
-        Args:
-            parent: number of the process that must be there; None for the present parent.
-        """
-        watch = partial(_watch_parent, os.getppid() if parent is None else parent)
-        threading.Thread(target=watch, name="gemma4-engine-watch", daemon=True).start()
+    def serve(self) -> NoReturn:
+        """Until the face leaves."""
         code = BROKEN
         try:
             self._say(Hello())
@@ -126,6 +117,9 @@ class Child:
     def _obey(self, command: Command) -> None:
         if isinstance(command, Start):
             self._start(command)
+        elif isinstance(command, Ping):
+            # Not here: where nobody reads that, `stop` would not be heard either.
+            threading.Thread(target=self._say, args=(Alive(),), daemon=True).start()
         elif self._engine is None:
             raise EngineError(f"{type(command).__name__} before a start")
         elif isinstance(command, Ask):
@@ -162,10 +156,3 @@ class Child:
                     line = line[os.write(self._replies, line) :]
             except OSError:  # nobody reads any more
                 os._exit(GONE)
-
-
-def _watch_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(WATCH_S)
-        limit_log(_STDERR)
-    os._exit(GONE)

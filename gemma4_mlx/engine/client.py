@@ -21,6 +21,7 @@ from gemma4_mlx.engine.lines import (
     PROTOCOL,
     Bye,
     Hello,
+    Ping,
     Reply,
     Saved,
     Start,
@@ -35,8 +36,9 @@ from gemma4_mlx.engine.open_turns import OpenTurns
 from gemma4_mlx.engine.process import LEAVE_S, Ending, EngineProcess
 from gemma4_mlx.engine.recording import recorder_of
 from gemma4_mlx.engine.request import TurnRequest
+from gemma4_mlx.engine.silence import Silence
 from gemma4_mlx.errors import EngineError, EngineLostError
-from gemma4_mlx.events import Event, Failed, Finished, LoadProgress
+from gemma4_mlx.events import EngineSilent, Event, Failed, Finished, LoadProgress
 
 _LOG = logging.getLogger(__name__)
 
@@ -72,6 +74,7 @@ class EngineClient:
         self._turns = OpenTurns()
         self._process: EngineProcess | None = None
         self._greeted = self._loaded = self._closed = False
+        self._silence: Silence | None = None  # of a process that has said hello
         self._doing = STARTING
         self._lost: Failed | None = None
         self._stopped = 0
@@ -164,7 +167,22 @@ class EngineClient:
         reply = decode_reply(line)
         with self._lock:
             if process is self._process and not self._closed:
+                self._end_silence()
                 self._hear(process, reply)
+
+    def on_silence(self, process: EngineProcess) -> None:
+        """It says nothing; where something is waited for, ask whether it is there."""
+        with self._lock:
+            if process is not self._process or self._closed or self._silence is None:
+                return
+            if self._loaded and not self._turns:
+                self._end_silence()
+                return
+            match self._silence.grow():
+                case Ping() as ping:
+                    process.send(encode(ping))
+                case EngineSilent() as silent:
+                    self._tell(silent)
 
     def on_end(self, process: EngineProcess, ending: Ending) -> None:
         """It is gone; if nobody wanted that, say so."""
@@ -196,6 +214,7 @@ class EngineClient:
                 "the program was changed while it ran: leave it and start it again",
             )
         self._greeted = True
+        self._silence = Silence(hello)
         process.send(encode(Start(self._model)))
         for line in self._turns.lines():
             process.send(line)
@@ -214,9 +233,14 @@ class EngineClient:
 
     # What is decided here; the lock is held
 
+    def _end_silence(self) -> None:
+        if self._silence and (told := self._silence.end()):
+            self._tell(told)
+
     def _begin(self, before: Callable[[], object] | None = None) -> None:
         """Start a process, once `before` is done."""
-        self._lost = None
+        self._end_silence()
+        self._silence = self._lost = None
         self._greeted = self._loaded = False
         self._doing = STARTING
         self._process = EngineProcess(self._command, self._log, self, self._recorder)

@@ -15,7 +15,15 @@ from typing import Any, NoReturn
 import gemma4_mlx
 from gemma4_mlx.engine.request import TurnRequest
 from gemma4_mlx.errors import EngineError
-from gemma4_mlx.events import EVENT_NAMES, EngineLost, Event, ToolCall, from_json, to_json
+from gemma4_mlx.events import (
+    EVENT_NAMES,
+    EngineLost,
+    EngineSilent,
+    Event,
+    ToolCall,
+    from_json,
+    to_json,
+)
 from gemma4_mlx.limits import MIB
 
 PROTOCOL = 1
@@ -24,8 +32,13 @@ PROTOCOL = 1
 LINE_BYTES = 32 * MIB
 """Longer ones are refused: a stream without an end must not fill the memory."""
 
-COMMANDS = ("start", "turn", "stop", "save", "bye")
-EVENTS = tuple(name for name in EVENT_NAMES if name != EngineLost.__name__)
+PING = "ping"
+COMMANDS = ("start", "turn", "stop", "save", PING, "bye")
+
+_OF_THE_FACE = (EngineLost, EngineSilent)
+"""What no engine can tell of itself."""
+
+EVENTS = tuple(name for name in EVENT_NAMES if name not in {kind.__name__ for kind in _OF_THE_FACE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +75,11 @@ class Stop:
 @dataclass(frozen=True, slots=True)
 class Save:
     """Write what was read of the conversation now, not only when that is worth it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Say that you are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +124,17 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True)
+class Alive:
+    """The engine has read a `Ping`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Left:
     """The engine's last line, if it leaves on request."""
 
 
-Command = Start | Ask | Stop | Save | Bye
-Reply = Hello | Told | Saved | Left
+Command = Start | Ask | Stop | Save | Ping | Bye
+Reply = Hello | Told | Saved | Alive | Left
 
 
 def encode(said: Command | Reply) -> bytes:
@@ -147,6 +170,8 @@ def decode_command(line: bytes) -> Command:
                 return Stop(**raw)
             case "save":
                 return Save(**raw)
+            case "ping":
+                return Ping(**raw)
             case "bye":
                 return Bye(**raw)
     except (KeyError, TypeError, ValueError):
@@ -167,12 +192,14 @@ def decode_reply(line: bytes) -> Reply:
                 return _hello(raw)
             case "saved":
                 return Saved(str(raw["note"]))
+            case "alive":
+                return Alive()
             case "bye":
                 return Left()
             case _:
                 turn = raw.pop("turn", None)
                 event = from_json(raw)
-                if isinstance(event, EngineLost):  # which is for the face to find out
+                if isinstance(event, _OF_THE_FACE):
                     _refuse(line)
                 return Told(event, None if turn is None else _turn(turn))
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -220,6 +247,8 @@ def _json(said: Command | Reply) -> dict[str, Any]:
             return {"do": "stop"}
         case Save():
             return {"do": "save"}
+        case Ping():
+            return {"do": PING}
         case Bye():
             return {"do": "bye"}
         case Hello():
@@ -230,6 +259,8 @@ def _json(said: Command | Reply) -> dict[str, Any]:
             return {**numbered, **_finite(to_json(_whole_call(event)))}
         case Saved(note):
             return {"event": "saved", "note": note}
+        case Alive():
+            return {"event": "alive"}
         case Left():
             return {"event": "bye"}
 

@@ -6,6 +6,8 @@ import os
 import re
 import stat
 import tempfile
+import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +15,9 @@ from gemma4_mlx.limits import MIB
 
 LOG_BYTES = 4 * MIB
 """A log that grows beyond is begun again."""
+
+LOOK_S = 1.0
+"""How often it is looked how long a log is."""
 
 KEPT_LOGS = 8
 
@@ -79,6 +84,17 @@ def last_words(tail: str) -> str:
     lines = [_STAMP.sub("", line).strip() for line in tail.splitlines() if not _NEWS.match(line)]
     said = next((line for line in reversed(lines) if line), "")
     return "".join(each for each in said if each.isprintable())[:_QUOTED_CHARACTERS]
+
+
+def keep_short(file: int) -> None:
+    """Limit a log from now on, on a thread of its own."""
+
+    def look() -> None:
+        while True:
+            limit_log(file)
+            time.sleep(LOOK_S)
+
+    threading.Thread(target=look, name="gemma4-log", daemon=True).start()
 
 
 def limit_log(file: int) -> None:

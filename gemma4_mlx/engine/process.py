@@ -31,6 +31,9 @@ READ_BYTES = 65536
 HELLO_S = 60.0
 """How long a process may take to say its first line."""
 
+SILENCE_S = 5.0
+"""After how long without a line the face is told, again and again."""
+
 LEAVE_S = 2.0
 """How long a process may take to keep its state and to end when it is asked to leave."""
 
@@ -55,6 +58,9 @@ class Owner(Protocol):
 
     def on_line(self, process: EngineProcess, line: bytes) -> None:
         """It has said something; an `EngineError` ends it."""
+
+    def on_silence(self, process: EngineProcess) -> None:
+        """It has said nothing for `SILENCE_S`, after it has said something."""
 
     def on_end(self, process: EngineProcess, ending: Ending) -> None:
         """It is gone; the last call."""
@@ -201,13 +207,18 @@ class EngineProcess:
         if not _says_something(pipe, HELLO_S):
             raise EngineError(f"it said nothing for {HELLO_S:.0f} s")
         buffer = LineBuffer()
-        while data := os.read(pipe, READ_BYTES):
+        while data := self._next(pipe):
             for line in buffer.feed(data):
                 if self._recorder:
                     self._recorder.note("engine", line)
                 self._owner.on_line(self, line)
         if buffer.begun:
             _LOG.warning("the engine ended in the middle of a line")
+
+    def _next(self, pipe: int) -> bytes:
+        while not _says_something(pipe, SILENCE_S):
+            self._owner.on_silence(self)
+        return os.read(pipe, READ_BYTES)
 
     def _write(self, pipe: int) -> None:
         while (line := self._outbox.get()) is not None:

@@ -12,12 +12,14 @@ A file has one JSON object a line, of these kinds, in the order in which they ha
     {"killed": true}                               how it ended, if the face ended it
 
 The first two and the ends are recorded; the others are for tests to write. What follows an end is
-of the next process, and is not played.
+of the next process, and is not played. Pings and what they are answered with are not recorded: what
+is played does not know them, and is not asked.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 import time
@@ -25,11 +27,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from gemma4_mlx.engine.lines import LineBuffer
+from gemma4_mlx.engine.lines import PING, LineBuffer
 from gemma4_mlx.errors import UsageError
+
+_LOG = logging.getLogger(__name__)
 
 RECORD = "GEMMA4_RECORD"
 """Environment variable: a file to which every engine of this program is recorded."""
+
+
+_PINGS: list[Any] = [{"do": PING}, {"event": "alive"}]
 
 
 class Recorder:
@@ -44,6 +51,7 @@ class Recorder:
         self._lock = threading.Lock()
         path.write_bytes(b"")
         self._path = path
+        self._is_broken = False
 
     def note(self, speaker: Literal["engine", "face"], line: bytes) -> None:
         """Add a line of the protocol."""
@@ -52,7 +60,9 @@ class Recorder:
         except ValueError:
             step: dict[str, Any] = {"raw": line.decode("utf-8", "replace") + "\n"}
         else:
-            step = {"from": speaker, "line": said}
+            if said in _PINGS:
+                return
+            step = {"from": speaker, "line": _without_pings(said)}
         self._add(step)
 
     def note_end(self, code: int, *, killed: bool) -> None:
@@ -66,8 +76,23 @@ class Recorder:
 
     def _add(self, step: Mapping[str, Any]) -> None:
         seconds = round(time.perf_counter() - self._began_s, 4)
-        with self._lock, self._path.open("a", encoding="ascii") as file:
-            file.write(json.dumps({"s": seconds, **step}) + "\n")
+        with self._lock:
+            if self._is_broken:
+                return
+            try:
+                with self._path.open("a", encoding="ascii") as file:
+                    file.write(json.dumps({"s": seconds, **step}) + "\n")
+            except OSError as error:  # what is said goes on
+                self._is_broken = True
+                _LOG.warning("the recording ends here: %s", error)
+
+
+def _without_pings(said: Any) -> Any:
+    """A hello of an engine that does not know them; other lines as they are."""
+    match said:
+        case {"event": "hello", "commands": [*commands]}:
+            return {**said, "commands": [each for each in commands if each != PING]}
+    return said
 
 
 def recorder_of(path: Path | None) -> Recorder | None:

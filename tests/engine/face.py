@@ -45,6 +45,10 @@ class Face:
             heard.append(self.next())
         return heard
 
+    def drain(self) -> list[Event]:
+        """What was told and not looked at."""
+        return [self.events.get_nowait() for _ in range(self.events.qsize())]
+
     def ask(self, request: TurnRequest = HELLO) -> list[Event]:
         """Everything that is told of a turn."""
         self.client.submit(request)

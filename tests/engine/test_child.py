@@ -13,7 +13,19 @@ from pathlib import Path
 import pytest
 
 from gemma4_mlx.engine import TurnRequest, client
-from gemma4_mlx.engine.lines import Ask, Bye, Hello, Left, Save, Saved, Start, Stop, decode_reply
+from gemma4_mlx.engine.lines import (
+    Alive,
+    Ask,
+    Bye,
+    Hello,
+    Left,
+    Ping,
+    Save,
+    Saved,
+    Start,
+    Stop,
+    decode_reply,
+)
 from gemma4_mlx.engine.lines import encode as line_of
 from gemma4_mlx.events import EngineLost, Failed, Finished, LoadProgress, PromptProgress, TextDelta
 from tests.engine.face import PATIENCE_S, Face
@@ -135,6 +147,24 @@ def test_a_full_pipe_holds_up_the_model_and_not_the_commands():
         assert child.until(Finished).turn == 2
 
 
+def test_a_ping_is_answered_before_a_start_and_whatever_the_model_does():
+    with pipes() as child:
+        child.say(Ping())
+        child.until(Alive)
+        child.say(Start("toy"), Ask.of(1, wish("sleep")))
+        child.until(PromptProgress)
+        child.say(Ping())
+        child.until(Alive)
+
+
+def test_pings_nobody_reads_the_answers_of_do_not_hold_up_the_commands():
+    with pipes() as child:
+        child.say(Start("toy"), Ask.of(1, wish("go on")))
+        child.until(TextDelta)
+        child.say(*[Ping()] * 50, Stop(), Ask.of(2, wish("")))
+        assert child.until(Finished).event.reason == "cancelled"
+
+
 @pytest.mark.parametrize("what", ["idle", "load", "prefill", "full pipe"])
 def test_without_its_face_the_process_ends(what):
     with pipes() as child:
@@ -147,18 +177,36 @@ def test_without_its_face_the_process_ends(what):
         assert child.end() == 0
 
 
-def test_without_its_parent_the_process_ends_though_its_pipes_are_open():
-    code = f"import os, subprocess; subprocess.Popen([*{TOY!r}, '--parent', str(os.getpid())])"
+PARENT = """
+import os, subprocess, sys, time
+subprocess.Popen([sys.executable, "-m", *sys.argv[1:], "--parent", str(os.getpid())])
+time.sleep(60)
+"""
+HANGS = "import os, time; os.write(2, b'hangs'); time.sleep(60)"
+
+
+@pytest.mark.parametrize("hanging", ["", "logging.py", "mlx/__init__.py"])
+def test_without_its_parent_the_process_ends_though_its_pipes_are_open(tmp_path, hanging):
+    """Also while it imports what it is made of, or MLX."""
+    module = "tests.engine.toy_child"
+    if hanging:
+        module, file = "gemma4_mlx.engine", tmp_path / hanging
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(HANGS)
     commands, ours = os.pipe()
     theirs, replies = os.pipe()
-    try:
-        subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, stdin=commands, stdout=replies,
-            stderr=subprocess.DEVNULL, timeout=PATIENCE_S, check=True,
-        )  # fmt: skip
-    finally:
-        os.close(replies)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, module], cwd=ROOT, stdin=commands, stdout=replies,
+        stderr=replies, env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), "."])},
+    )  # fmt: skip
+    os.close(replies)
+    os.write(ours, line_of(Start("pocket")))
     with os.fdopen(theirs, "rb") as pipe:
+        said = b""
+        while (b"hangs" if hanging else b"LoadProgress") not in said:
+            said += os.read(theirs, 4096)
+        parent.kill()
+        parent.wait()
         pipe.read()  # until the last process that has the other end is gone
     os.close(ours), os.close(commands)
 

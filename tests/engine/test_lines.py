@@ -18,11 +18,13 @@ from gemma4_mlx.engine.lines import (
     COMMANDS,
     LINE_BYTES,
     PROTOCOL,
+    Alive,
     Ask,
     Bye,
     Hello,
     Left,
     LineBuffer,
+    Ping,
     Save,
     Saved,
     Start,
@@ -46,7 +48,14 @@ EVENTS = [
     ev.Finished("loop", ev.Usage(3, 2, 1), ev.Timings(0.1, 0.2, 30.0, 4.0), 7),
     ev.Failed("ContextFullError", "too long", "start anew", 6),
 ]
-REPLIES = [Hello(), Saved("kept"), Left(), *(Told(event, 3) for event in EVENTS), Told(EVENTS[0])]
+REPLIES = [
+    Hello(),
+    Saved("kept"),
+    Alive(),
+    Left(),
+    *(Told(event, 3) for event in EVENTS),
+    Told(EVENTS[0]),
+]
 ASKED = Ask(9, {"messages": [{"role": "user", "content": "Hi\n"}], "top_p": 0.5})
 
 
@@ -59,9 +68,10 @@ def test_every_event_has_an_example():
     assert {type(event).__name__ for event in EVENTS} == set(lines.EVENTS)
 
 
-def test_that_an_engine_is_lost_is_not_for_itself_to_tell():
+@pytest.mark.parametrize("event", [ev.EngineLost("killed"), ev.EngineSilent(5.0)], ids=str)
+def test_that_an_engine_is_lost_or_silent_is_not_for_itself_to_tell(event):
     with pytest.raises(EngineError, match="is no line"):
-        decode_reply(encode(Told(ev.EngineLost("killed"))))
+        decode_reply(encode(Told(event)))
 
 
 def test_the_tables_in_the_docs_are_whole():
@@ -77,7 +87,7 @@ def test_replies_survive_the_line(said):
     assert decode_reply(only_line(encode(said))) == said
 
 
-@pytest.mark.parametrize("said", [Start("pocket"), ASKED, Stop(), Save(), Bye()], ids=str)
+@pytest.mark.parametrize("said", [Start("pocket"), ASKED, Stop(), Save(), Ping(), Bye()], ids=str)
 def test_commands_survive_the_line(said):
     assert decode_command(only_line(encode(said))) == said
     assert json.loads(encode(said))["do"] in COMMANDS

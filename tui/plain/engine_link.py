@@ -7,7 +7,15 @@ from queue import Empty, SimpleQueue
 
 from gemma4_mlx.engine import EngineLike, TurnRequest
 from gemma4_mlx.errors import EngineLostError
-from gemma4_mlx.events import EngineLost, Event, Failed, Finished, LoadProgress, ModelReady
+from gemma4_mlx.events import (
+    EngineLost,
+    EngineSilent,
+    Event,
+    Failed,
+    Finished,
+    LoadProgress,
+    ModelReady,
+)
 from tui import figures
 from tui.introduction import introduce
 from tui.plain.console import Console, sentence
@@ -51,6 +59,7 @@ class EngineLink:
         self._pace = Pace(clock)
         self._is_loading = True
         self._introduced = ""
+        self._is_silent = False
         self.model: ModelReady | None = None
         self.load_failure: Failed | None = None
         self.is_lost = False
@@ -113,6 +122,11 @@ class EngineLink:
             if not isinstance(event, Interrupt):
                 self._is_about_model(event)
 
+    def _tell_silence(self, seconds: float) -> None:
+        was_silent, self._is_silent = self._is_silent, seconds > 0
+        if self._is_silent and not was_silent:
+            self._console.say("The model does not answer; Ctrl+C ends the waiting.")
+
     def _is_about_model(self, event: Event) -> bool:
         """Whether an event is of no turn; then it is said."""
         match event:
@@ -124,6 +138,8 @@ class EngineLink:
                 self._on_ready(event)
                 is_known, self._introduced = event.name == self._introduced, event.name
                 self._console.say(f"{event.name} is ready." if is_known else introduce(event))
+            case EngineSilent(seconds):
+                self._tell_silence(seconds)
             case EngineLost():
                 self._is_loading, self.is_lost, self.model = False, True, None
                 self._console.say_error(f"the model has stopped: {event.message}", event.hint)

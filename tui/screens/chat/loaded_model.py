@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gemma4_mlx.engine import EngineLike
-from gemma4_mlx.events import EngineLost, Event, Failed, LoadProgress, ModelReady
+from gemma4_mlx.events import EngineLost, EngineSilent, Event, Failed, LoadProgress, ModelReady
 from tui import figures
 from tui.screens.chat import cards
 from tui.screens.chat.face import ChatFace
@@ -53,6 +53,8 @@ class LoadedModel:
                 self._show(figures.loading(event), "waiting")
             case ModelReady():
                 self._meet(event)
+            case EngineSilent(seconds):
+                self._show_silence(seconds)
             case EngineLost():
                 self.ready, self.is_lost = None, True
                 self._show("stopped", "failed")
@@ -64,6 +66,14 @@ class LoadedModel:
             case _:
                 return False
         return True
+
+    def _show_silence(self, seconds: float) -> None:
+        if seconds:
+            self._show(f"not answering for {seconds:.0f} s", "failed")
+        elif self.ready is not None:
+            self._show("ready", "ready")
+        else:
+            self._show("loading", "waiting")
 
     def _tells_of_loading(self, failed: Failed) -> bool:
         """Whether it is the first; a lost engine tells of itself, after its turns."""
