@@ -17,6 +17,7 @@ from gemma4_mlx.cache.plain import KeyValues, Plain
 from gemma4_mlx.cache.rows import GrowingRows, RingRows
 from gemma4_mlx.cache.visible import Visible
 from gemma4_mlx.errors import CacheError
+from gemma4_mlx.kv_format import rows_held
 from gemma4_mlx.masks import Mask, attention_mask, drawn_mask
 
 NEW_CACHE = "make a cache for each conversation with model.make_cache()"
@@ -181,6 +182,7 @@ class KVCache:
             )
         count = min(count, self.offset)
         self.offset -= count
+        self._rows.release(rows_held(self.offset, self.window))
         return count
 
     def to_quantized(self, group_size: int = 64, bits: int = 4) -> KVCache:

@@ -36,6 +36,12 @@ class GrowingRows:
         self._write(new, offset)
         return tuple(buffer[:, :, :end] for buffer in self.arrays)
 
+    def release(self, capacity: int) -> None:
+        """Let go of the room behind `capacity` rows."""
+        if self.arrays and self.arrays[0].shape[2] > capacity:
+            # A slice alone would hold on to all of its buffer.
+            self.arrays = tuple(mx.contiguous(buffer[:, :, :capacity]) for buffer in self.arrays)
+
     def _reserve(self, new: Sequence[mx.array], used: int, capacity: int) -> None:
         """Make room for `capacity` rows, with the first `used` where they were."""
         if self.arrays and self.arrays[0].shape[2] >= capacity:

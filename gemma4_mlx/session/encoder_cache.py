@@ -32,13 +32,17 @@ class EncoderCache:
         """Bytes that it holds."""
         return sum(soft_tokens.nbytes for soft_tokens in self._kept.values())
 
-    def soft_tokens(self, inputs: ModelInputs, medium: Medium) -> mx.array:
-        """Soft tokens [rows, D] of one medium of a prompt; encoded only if they are not kept."""
-        soft_tokens = self._kept.pop(medium.key, None)
-        if soft_tokens is None:
-            soft_tokens = self._encode(inputs, medium)
-            # Now: else what it is made of would be held as long as it is.
-            mx.eval(soft_tokens)
+    def find(self, medium: Medium) -> mx.array | None:
+        """Soft tokens [rows, D] that are kept of a medium; None if there are none."""
+        if medium in self:
+            self._kept.move_to_end(medium.key)
+        return self._kept.get(medium.key)
+
+    def encode(self, inputs: ModelInputs, medium: Medium) -> mx.array:
+        """Make the soft tokens [rows, D] of one medium of a prompt, and keep them."""
+        soft_tokens = self._encode(inputs, medium)
+        # Now: else what it is made of would be held as long as it is.
+        mx.eval(soft_tokens)
         self._kept[medium.key] = soft_tokens
         while self.nbytes > self._limit_bytes:
             self._kept.popitem(last=False)

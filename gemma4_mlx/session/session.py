@@ -317,14 +317,16 @@ class Session:
         It tells that nothing is read yet after each medium that had to be encoded, so that
         whoever wants the turn stopped can say so.
         """
+        needed = [medium for medium in key.media if medium.stop > start]
+        # All of them before the first is encoded, which may take the place of another.
+        found = {medium.key: self._encoder.find(medium) for medium in needed}
         soft_tokens: dict[str, list[mx.array]] = {"image": [], "audio": [], "video": []}
-        for medium in key.media:
-            if medium.stop > start:
-                is_new = medium not in self._encoder
-                rows = self._encoder.soft_tokens(inputs, medium)
-                soft_tokens[medium.kind].append(rows[max(0, start - medium.start) :])
-                if is_new:
-                    yield PromptProgress(start, inputs.input_ids.shape[1])
+        for medium in needed:
+            rows = found[medium.key]
+            if rows is None:
+                rows = found[medium.key] = self._encoder.encode(inputs, medium)
+                yield PromptProgress(start, inputs.input_ids.shape[1])
+            soft_tokens[medium.kind].append(rows[max(0, start - medium.start) :])
         return soft_tokens.values()
 
 

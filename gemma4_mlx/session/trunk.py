@@ -111,11 +111,11 @@ class Trunk:
             yield step
 
     def take_snapshot(self) -> None:
-        """Keep the windows as they are here, unless a snapshot is near."""
+        """Keep the windows as they are here, unless a snapshot is near; stay within bounds."""
         if self.offset >= max(self._snapshots, default=0) + NEAREST_POSITIONS:
             windows = [one.copy() for one in self.caches if one.window is not None]
             self._snapshots[self.offset] = windows
-            self._drop_snapshots()
+        self._drop_snapshots()
 
     def resume(self, positions: np.ndarray, snapshots: Mapping[int, list[KVCache]]) -> None:
         """Say what caches hold that were filled elsewhere."""

@@ -126,6 +126,20 @@ def test_a_cache_nobody_else_holds_is_written_in_place():
     assert snapshot.offset == cache.offset - 2
 
 
+def test_rows_that_are_taken_back_are_let_go_of():
+    cache = KVCache()
+    before = mx.get_active_memory()
+    cache.update(big(8000), big(8000))
+    mx.eval(cache.state)
+    assert mx.get_active_memory() - before >= cache.nbytes > 100_000_000
+    cache.trim(7900)
+    mx.eval(cache.state)
+    assert mx.get_active_memory() - before <= 1.1 * cache.nbytes < 5_000_000
+    seen = cache.update(2 * big(1), big(1))
+    assert isinstance(seen, KeyValues)
+    assert positions(seen.keys) == [*[1] * 100, 2]
+
+
 def test_a_snapshot_holds_arrays_and_copies_none():
     caches = [KVCache(512 if layer % 5 else None) for layer in range(60)]
     for cache in caches:
@@ -141,12 +155,16 @@ def test_a_snapshot_holds_arrays_and_copies_none():
     )
 
 
-@given(chunks=st.lists(st.integers(1, 700), max_size=6), window=st.none() | st.integers(1, 600))
+@given(chunks=st.lists(st.integers(-900, 700), max_size=6), window=st.none() | st.integers(1, 600))
 @settings(max_examples=30, deadline=None)
 def test_bytes_follow_from_the_position_alone(chunks, window):
+    """Rows are appended, or, where the number is below 0, taken back."""
     cache = KVCache(window)
     for count in chunks:
-        cache.update(rows(cache.offset, count), rows(cache.offset, count))
+        if count > 0:
+            cache.update(rows(cache.offset, count), rows(cache.offset, count))
+        elif cache.is_trimmable():
+            cache.trim(-count)
     assert cache.nbytes == rows_held(cache.offset, window) * 2 * 2 * 3 * 4
     assert cache.plain_nbytes == cache.nbytes
 

@@ -103,8 +103,12 @@ def test_snapshots_take_no_memory_that_the_plan_has_not_left(load, record, monke
     tight = replace(
         model.plan, machine=replace(model.plan.machine, usable_bytes=model.plan.total_bytes)
     )
-    monkeypatch.setattr(session_module, "plan_answer", lambda *_, **__: tight)
     talk("send", words(1, 40), writes=ANSWER[:3])
+    assert talk.session._trunk.snapshots
+    monkeypatch.setattr(session_module, "plan_answer", lambda *_, **__: tight)
+    talk("regenerate", writes=ANSWER[:3])
+    assert not talk.session._trunk.snapshots
+    talk("send", words(2, 40), writes=ANSWER[:3])
     assert not talk.session._trunk.snapshots
     talk("regenerate", writes=ANSWER[:3])
     assert talk.is_cold()

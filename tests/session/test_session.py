@@ -139,6 +139,18 @@ def test_encoded_media_stay_within_their_bytes(load, record):
     assert talk.is_cold()
 
 
+def test_pain_9_what_is_kept_is_there_when_what_is_new_takes_its_place(load, record):
+    model = load("e2b-like")
+    row_bytes = 4 * model.config.text_config.hidden_size
+    talk = Talk(model, record, encoder_bytes=8 * row_bytes)
+    talk("send", question("", picture(1), picture(2)))
+    talk("edit", 0, question("", picture(9), picture(1), picture(9)))
+    receipts = [event for event in talk.events if isinstance(event, MediaReceipt)]
+    assert [receipt.cached for receipt in receipts] == [False, True, False]
+    assert talk.record.encoded == 1
+    assert talk.is_cold()
+
+
 def test_pain_50_snapshots_stay_within_their_bytes_and_the_last_one_stays_longest(load, record):
     model = load("e2b-like")
     windows = [one.window for one in model.make_cache()]
