@@ -8,6 +8,9 @@ attached_file   which files may be opened
 image_file      a file to upright RGB
 image           RGB to patches and positions
 audio_file      a file to mono samples
+mpeg_audio      MP3 files, frame by frame
+ogg_pages       Ogg files, page by page
+promised_size   how long a file should be
 resample        any rate to 16 kHz
 mel             samples to log-mel frames
 audio           a clip, and what it costs

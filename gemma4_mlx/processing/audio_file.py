@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,9 @@ from gemma4_mlx.messages import AudioPart
 from gemma4_mlx.processing.attached_file import check_file
 from gemma4_mlx.processing.container import FileState, is_container
 from gemma4_mlx.processing.kept import Kept
+from gemma4_mlx.processing.mpeg_audio import behind_tags, mpeg_frames
+from gemma4_mlx.processing.ogg_pages import check_pages
+from gemma4_mlx.processing.promised_size import check_size
 from gemma4_mlx.processing.sound_track import read_sound, sound_length
 
 SUPPORTED_AUDIO = "WAV, FLAC, OGG, MP3, AIFF"
@@ -26,8 +30,10 @@ LONGEST_RECORDING_S = 90 * 60
 
 _LENGTHS: Kept[tuple[int, int]] = Kept(MIB, nbytes=lambda _: 500)
 
-_UNKNOWN_BYTES = 0x7FFF_0000
-_SLACK_BYTES = 4096  # by which programs err that do not count what they put at the end
+_MAGICS = (b"RIFF", b"RF64", b"riff", b"FORM", b"fLaC", b"OggS", b"caff", b".snd")
+_BLOCK = 4096  # samples, as in a FLAC frame
+_SLACK_S = 0.1  # by which lengths err that are told by times
+_UNKNOWN_LENGTH = 1 << 62
 _MAX_CHANNELS = 32
 _LOWEST_RATE, _HIGHEST_RATE = 1_000, 768_000  # in Hz
 _FULL_SCALE = 4.0  # Float samples may overshoot 1 a little; beyond this they are not scaled.
@@ -79,7 +85,11 @@ def read_audio(part: AudioPart) -> tuple[np.ndarray, int]:
     samples, rate = _read(part)
     _check_rate(rate, part.name)
     if samples.size == 0:
-        raise AttachmentError(f"{part.name} has no samples", "attach a clip with sound in it")
+        raise AttachmentError(
+            f"{part.name} has no samples",
+            "attach a clip with sound in it; if its recording was interrupted, ffmpeg may find "
+            f"some: ffmpeg -i {part.name} clip.wav",
+        )
     _check_duration(len(samples) / rate, part)
     if not np.isfinite(samples).all():
         raise AttachmentError(
@@ -129,22 +139,34 @@ def _read(part: AudioPart) -> tuple[np.ndarray, int]:
         read_audio_length(part)  # whether it is short enough
         samples, rate = read_sound(FileState.of(part.source, part.name), part.name)
         return samples[:, None], rate
-    with _open(Path(part.source), part.name) as file:
+    content = _content(Path(part.source), part.name)
+    with _opened(content, part.name) as file:
         _check_duration(file.frames / file.samplerate, part)
-        try:
-            return file.read(dtype="float32", always_2d=True), file.samplerate
-        except soundfile.SoundFileError as error:
-            raise AttachmentError(
-                f"{part.name} is damaged: {error}", "attach another copy"
-            ) from None
+        return _decoded(file, content, part.name), file.samplerate
 
 
 def _length(path: Path, name: str) -> tuple[int, int]:
-    with _open(path, name) as file:
+    with _opened(_content(path, name), name) as file:
         return file.frames, file.samplerate
 
 
-def _open(path: Path, name: str) -> soundfile.SoundFile:
+def _decoded(file: soundfile.SoundFile, content: bytes, name: str) -> np.ndarray:
+    """All of a file, float32 [samples, channels]."""
+    samples = np.empty((0, file.channels), np.float32)
+    with suppress(soundfile.SoundFileError):
+        samples = file.read(dtype="float32", always_2d=True)
+    if file.frames - len(samples) > _SLACK_S * file.samplerate:
+        found_s = len(samples) / file.samplerate or _readable_s(content)
+        raise AttachmentError(
+            f"{name} is damaged: its header says {file.frames / file.samplerate:.1f} s, and "
+            f"{found_s:.1f} s can be decoded",
+            f"attach another copy. To hear what is there: ffmpeg -i {name} clip.wav",
+        )
+    return samples
+
+
+def _content(path: Path, name: str) -> bytes:
+    """What the decoder gets of a file."""
     if path.is_dir():
         raise AttachmentError(f"{name} is a folder", "attach the clips in it one by one")
     check_file(path, name, "audio")
@@ -158,28 +180,66 @@ def _open(path: Path, name: str) -> soundfile.SoundFile:
         ) from None
     if not content:
         raise AttachmentError(f"{name} is empty (0 bytes)", "attach another copy")
-    _check_whole(content, name)
+    return _whole(content, name)
+
+
+def _whole(content: bytes, name: str) -> bytes:
+    """A file without its tags; the decoder would take one that was cut off for a short one."""
+    content = content[behind_tags(content, 0) :]
+    if not content.startswith(_MAGICS):
+        frames = mpeg_frames(content, name)
+        if frames is None:
+            raise _of_no_known_type(name)
+        return frames
+    check_size(io.BytesIO(content), name)
+    if content.startswith(b"OggS"):
+        check_pages(content, name)
+    return content
+
+
+def _opened(content: bytes, name: str) -> soundfile.SoundFile:
     try:
-        return soundfile.SoundFile(io.BytesIO(content))
+        file = soundfile.SoundFile(io.BytesIO(content))
     except soundfile.SoundFileError:
+        raise _of_no_known_type(name) from None
+    if file.frames >= _UNKNOWN_LENGTH:
         raise AttachmentError(
-            f"{name} is not a clip of a known type, or is damaged",
-            f"supported: {SUPPORTED_AUDIO}; convert it, for example with ffmpeg -i {name} clip.wav",
-        ) from None
-
-
-def _check_whole(content: bytes, name: str) -> None:
-    """A WAV or AIFF file that was cut off is read by libsndfile as if it were a short one."""
-    if content[:4] not in (b"RIFF", b"FORM"):
-        return
-    size = content[4:8] if content[:4] == b"FORM" else content[7:3:-1]
-    promised = 8 + int.from_bytes(size, "big")
-    # Whoever writes into a pipe does not know the length, and gives about the largest there is.
-    if promised < _UNKNOWN_BYTES and promised - len(content) > _SLACK_BYTES:
-        raise AttachmentError(
-            f"{name} is cut off: its header says {promised} bytes, and it has {len(content)}",
-            "attach another copy; this one was not copied or downloaded to its end",
+            f"{name} does not say how long it is",
+            f"write it anew, for example with ffmpeg -i {name} clip.wav",
         )
+    if file.format == "FLAC" and not _has_end(file):
+        raise AttachmentError(
+            f"{name} is cut off: its header says {file.frames / file.samplerate:.1f} s, and "
+            f"{_readable_s(content):.1f} s are there",
+            "attach another copy; this one was not copied or downloaded to its end. To hear what "
+            f"is there: ffmpeg -i {name} clip.wav",
+        )
+    return file
+
+
+def _has_end(file: soundfile.SoundFile) -> bool:
+    try:
+        file.seek(max(0, file.frames - 1))
+        file.seek(0)
+    except soundfile.SoundFileError:
+        return False
+    return True
+
+
+def _readable_s(content: bytes) -> float:
+    """How much of a damaged file can be decoded from its beginning, in seconds."""
+    found_s = 0.0
+    with suppress(soundfile.SoundFileError), soundfile.SoundFile(io.BytesIO(content)) as file:
+        while piece := len(file.read(_BLOCK)):
+            found_s += piece / file.samplerate
+    return found_s
+
+
+def _of_no_known_type(name: str) -> AttachmentError:
+    return AttachmentError(
+        f"{name} is not a clip of a known type, or is damaged",
+        f"supported: {SUPPORTED_AUDIO}; convert it, for example with ffmpeg -i {name} clip.wav",
+    )
 
 
 def _channels_last(samples: np.ndarray, name: str) -> np.ndarray:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gemma4_mlx.errors import AttachmentError
+from gemma4_mlx.processing.promised_size import BOXES, MATROSKA, check_size
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -22,9 +23,8 @@ SUPPORTED_VIDEOS = "MP4, MOV, MKV, WebM, AVI, FLV, MPEG, WMV"
 
 _BEGINNING = 197  # bytes: two packets of an MPEG transport stream begin in them
 _STILLS = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif"}
-_BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}
 _STARTS = (
-    b"\x1aE\xdf\xa3",  # Matroska
+    MATROSKA,
     b"FLV\x01",
     b"\0\0\x01\xba",  # MPEG program stream
     b"0&\xb2u\x8ef\xcf\x11\xa6\xd9",  # Windows Media
@@ -69,7 +69,7 @@ def is_container(path: Path) -> bool:
             start = file.read(_BEGINNING)
     except OSError:
         return False
-    if start[4:8] in _BOXES:
+    if start[4:8] in BOXES:
         return start[8:12] not in _STILLS or start[4:8] != b"ftyp"
     is_avi = start[:4] == b"RIFF" and start[8:12] == b"AVI "
     # Cameras put four bytes of time before each packet.
@@ -82,6 +82,8 @@ def open_container(path: Path, name: str) -> Iterator[InputContainer]:
     """Open a file, and tell whatever goes wrong with it as an `AttachmentError`."""
     if not is_container(path):
         raise _no_container(path, name)
+    with path.open("rb") as file:
+        check_size(file, name)
     try:
         import av
         from av.error import FFmpegError

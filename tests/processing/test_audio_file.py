@@ -102,7 +102,7 @@ def test_shortest_and_longest_clip(length: int) -> None:
         (b"", "0 bytes"),
         (b"not a clip", "known type"),
         (b"\0\0\0\x18ftypM4A \0\0\0\0", "known type"),
-        (b"RIFF\x24\0\0\0WAVEfmt ", "known type"),
+        (b"RIFF\x24\0\0\0WAVEfmt ", "cut off: its header says 44 bytes, and it has 16"),
     ],
     ids=["empty", "text", "m4a", "header"],
 )
@@ -113,19 +113,6 @@ def test_bad_files_are_attachment_errors(tmp_path: Path, content: bytes, message
         with pytest.raises(AttachmentError, match=message) as error:
             read(part(path))
         assert error.value.hint
-
-
-@pytest.mark.parametrize("kind", [".wav", ".aiff"])
-def test_pain_13_a_file_that_is_cut_off_is_told(tmp_path: Path, kind: str) -> None:
-    path = saved(tmp_path, kind, np.zeros(16_000), samplerate=16_000)
-    whole = path.read_bytes()
-    path.write_bytes(whole[:20_000])
-    for read in (read_audio, read_audio_length):
-        with pytest.raises(AttachmentError, match=r"cut off: its header says 320\d\d bytes"):
-            read(part(path))
-    # As a program leaves it that has written into a pipe.
-    path.write_bytes(whole[:4] + b"\xff\xff\xff\xff" + whole[8:])
-    assert len(read_audio(part(path))[0]) == 16_000
 
 
 def test_nan_in_a_file(tmp_path: Path) -> None:

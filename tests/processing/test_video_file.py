@@ -167,10 +167,10 @@ def cut(path: Path, share: float) -> Path:
 
 
 BROKEN = {
-    "index at the end.mp4": (lambda path: cut(write_video(path, 200), 0.6), "of no known type"),
+    "index at the end.mp4": (lambda path: cut(write_video(path, 200), 0.6), "cut off"),
     "index first.mp4": (
         lambda path: cut(write_video(path, 200, movflags="faststart"), 0.6),
-        r"cut off: its header says 20\.0 s",
+        r"cut off: its header says \d+ bytes, and it has \d+",
     ),
     "cut.mkv": (lambda path: cut(write_video(path, 200), 0.6), "cut off"),
     "text.mp4": (lambda path: path.write_text("not a video"), "not a video of a known type"),
