@@ -14,7 +14,8 @@ from typing import Any
 from gemma4_mlx.tokenizer import PUBLISHED_NAMES
 
 DATA = Path(__file__).parent / "data"
-TEMPLATES = {"small": "chat_template_E2B_E4B.jinja", "big": "chat_template_12B_26B_31B.jinja"}
+PUBLISHED = Path(__file__).parents[1] / "convert" / "defaults"
+TEMPLATES = {size: PUBLISHED / f"chat_template_{size}.jinja" for size in ("small", "big")}
 
 
 def write_checkpoint(
@@ -23,10 +24,10 @@ def write_checkpoint(
     """Write config, processor, template and tokenizer files of a checkpoint into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(DATA / "tokenizer.json", folder)
-    shutil.copy(DATA / "tokenizer_config_E2B.json", folder / "tokenizer_config.json")
-    shutil.copy(DATA / "processor_config.json", folder)
-    shutil.copy(DATA / TEMPLATES[template], folder / "chat_template.jinja")
-    shutil.copy(DATA / "config_E2B.json", folder / "config.json")
+    shutil.copy(PUBLISHED / "tokenizer_config.json", folder)
+    shutil.copy(PUBLISHED / "processor_config.json", folder)
+    shutil.copy(TEMPLATES[template], folder / "chat_template.jinja")
+    shutil.copy(DATA / "configs" / "gemma-4-E2B-it.config.json", folder / "config.json")
     edit_json(folder / "config.json", **_media_ids(folder / "tokenizer.json"))
     if not sees:
         edit_json(folder / "config.json", vision_config=None)

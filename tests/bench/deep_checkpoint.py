@@ -24,8 +24,8 @@ DEPTH = ("layer_types", "num_hidden_layers", "num_kv_shared_layers", "use_double
 def deep_config() -> dict[str, Any]:
     """The bundled model's config.json with the published depth, without towers."""
     config = json.loads((POCKET / "config.json").read_text())
-    published = json.loads((DATA / "config_E2B.json").read_text())["text_config"]
-    config["text_config"] |= {name: published[name] for name in DEPTH}
+    published = json.loads((DATA / "configs" / "gemma-4-E2B-it.config.json").read_text())
+    config["text_config"] |= {name: published["text_config"][name] for name in DEPTH}
     config["text_config"]["dtype"] = config["dtype"] = "float32"
     config["vocab_size"] = config["text_config"]["vocab_size"]
     return config

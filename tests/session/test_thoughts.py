@@ -15,7 +15,7 @@ from gemma4_mlx.loading import load_model
 from gemma4_mlx.processing import Processor
 from gemma4_mlx.session import Session
 from tests.session.toy_chat import cold_logits
-from tests.tiny_checkpoint import DATA, TEMPLATES
+from tests.tiny_checkpoint import TEMPLATES
 from tests.toys import joined
 
 POCKET = Path(str(files("gemma4_mlx") / "pocket"))
@@ -67,7 +67,7 @@ class Talk:
 def talk(request, model, record, tmp_path):
     for name in ("config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json"):
         shutil.copy(POCKET / name, tmp_path)
-    shutil.copy(DATA / TEMPLATES[request.param], tmp_path / "chat_template.jinja")
+    shutil.copy(TEMPLATES[request.param], tmp_path / "chat_template.jinja")
     return Talk(model, record, Processor.from_folder(tmp_path))
 
 
