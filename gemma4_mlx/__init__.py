@@ -5,8 +5,7 @@ The public names are loaded when they are first used, so that `import gemma4_mlx
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # as typing's, whose import would take longer than all that is here
 
 if TYPE_CHECKING:
     from gemma4_mlx.loading import load, load_model
@@ -20,9 +19,11 @@ _HOMES = {"Session": "session", "load": "loading", "load_model": "loading", "str
 __all__ = ["Session", "__version__", "load", "load_model", "stream"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'gemma4_mlx' has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(f"gemma4_mlx.{_HOMES[name]}"), name)
 
 

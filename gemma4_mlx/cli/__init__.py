@@ -9,17 +9,20 @@ and the converter bring their commands along through the entry-point group `gemm
 
 from __future__ import annotations
 
-import click
+from gemma4_mlx.cli.interrupts import quiet_interrupts
 
-from gemma4_mlx import __version__
-from gemma4_mlx.cli.ask import ask
-from gemma4_mlx.cli.bench import bench
-from gemma4_mlx.cli.commands import Commands
-from gemma4_mlx.cli.completion import completion
-from gemma4_mlx.cli.cost import cost
-from gemma4_mlx.cli.doctor import doctor
-from gemma4_mlx.cli.models import models
-from gemma4_mlx.cli.plan import plan
+with quiet_interrupts():
+    import click
+
+    from gemma4_mlx import __version__
+    from gemma4_mlx.cli.ask import ask
+    from gemma4_mlx.cli.bench import bench
+    from gemma4_mlx.cli.commands import Commands
+    from gemma4_mlx.cli.completion import completion
+    from gemma4_mlx.cli.cost import cost
+    from gemma4_mlx.cli.doctor import doctor
+    from gemma4_mlx.cli.models import models
+    from gemma4_mlx.cli.plan import plan
 
 MORE = """
 \b

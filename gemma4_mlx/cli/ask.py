@@ -15,7 +15,7 @@ import click
 
 from gemma4_mlx.cli.answer import Answer
 from gemma4_mlx.cli.attachments import attachment, check
-from gemma4_mlx.cli.commands import INTERRUPTED
+from gemma4_mlx.cli.interrupts import INTERRUPTED, quiet_interrupts
 from gemma4_mlx.cli.notes import Notes
 from gemma4_mlx.command_options import conversation_options, json_option
 from gemma4_mlx.config import DEMO_MODEL
@@ -85,7 +85,7 @@ def ask(
     notes = Notes()
     load_from_s = perf_counter()
     with EngineLock() as lock:
-        with _kept_to_the_end():
+        with _kept_to_the_end(), quiet_interrupts():
             from gemma4_mlx.turn import stream
         model, processor = _load(options.pop("model"), notes, parts, lock=lock)
         answer = Answer(notes, as_json=as_json, load_s=perf_counter() - load_from_s)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gemma4_mlx.cli.interrupts import INTERRUPTED, quiet_interrupts, raised_interrupts
 from gemma4_mlx.cli.streams import make_usable
 from gemma4_mlx.errors import EngineError, Gemma4Error
 from gemma4_mlx.printable import printable
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 ENTRY_POINTS = "gemma4.commands"
 """Where other packages name their commands."""
 
-INTERRUPTED = 130  # as shells count: 128 and the number of SIGINT
 PIPE_CLOSED = 141  # 128 and the number of SIGPIPE
 
 _CURES = {
@@ -42,9 +42,10 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the program, on streams that can be used."""
-        make_usable()
         try:
-            return super().main(*args, **extra)
+            with quiet_interrupts():
+                make_usable()
+                return super().main(*args, **extra)
         except OSError as error:
             code = _tell(_refused(error))
             _forget_what_cannot_be_written()
@@ -91,7 +92,8 @@ class Commands(click.Group):
         if os.environ.get("NO_COLOR"):
             ctx.color = False
         try:
-            return super().invoke(ctx)
+            with raised_interrupts():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:
