@@ -6,8 +6,9 @@ the same signs spelled in ordinary tokens are words. No special token ever reach
 a character whose bytes come in several tokens is told in one piece.
 
 A model may break its own rules. A call may open inside a thought, which then goes on after it;
-an end without a beginning is dropped; whatever is still open at the end is closed there, and a
-call that cannot be read comes as a `ToolCall` with an `error`.
+an end without a beginning is dropped; a thought that is opened once more goes on in a new line;
+whatever is still open at the end is closed there, and a call that cannot be read comes as a
+`ToolCall` with an `error`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class ChannelReader:
     Args:
         tokenizer: of the model that writes.
         prompt: the token ids in front of the turn. After a tool's result the prompt may already
-            have opened a thought.
+            have opened a thought; one that an earlier turn left open is over.
 
     Attributes:
         calls: how many tool calls were told so far.
@@ -52,6 +53,7 @@ class ChannelReader:
         self._decoder = tokenizer.stream_decoder()
         self._call: list[str] | None = None  # cut at the quotes, as `parse_call` takes it
         self._thought = _Thought(header="") if self._ends_in_thought(prompt) else None
+        self._has_thought = False  # whether anything of a thought was told
 
     def push(self, token: int) -> list[ChannelEvent]:
         """What one more token tells: often one event, or none yet."""
@@ -81,7 +83,7 @@ class ChannelReader:
         elif token == self._ids.stc_token_id:
             self._call = [""]
         elif token == self._ids.soc_token_id:
-            self._thought = self._thought or _Thought()
+            self._thought = _Thought(before="\n" if self._has_thought else "")
         elif token == self._ids.eoc_token_id:
             self._thought = None
         return events
@@ -92,6 +94,7 @@ class ChannelReader:
             return []
         if self._thought is not None:
             text = self._thought.push(text)
+            self._has_thought |= bool(text)
             return [ThoughtDelta(text)] if text else []
         return [TextDelta(text)] if text else []
 
@@ -103,15 +106,22 @@ class ChannelReader:
         return [parse_call(call)]
 
     def _ends_in_thought(self, prompt: Sequence[int]) -> bool:
-        opening, closing = self._ids.soc_token_id, self._ids.eoc_token_id
-        return next((t == opening for t in reversed(prompt) if t in (opening, closing)), False)
+        opening = self._ids.soc_token_id
+        borders = (opening, self._ids.eoc_token_id, self._ids.sot_token_id, self._ids.eot_token_id)
+        return next((token == opening for token in reversed(prompt) if token in borders), False)
 
 
 class _Thought:
-    """An open thought: drops the header in front and the newline that the template adds behind."""
+    """An open thought: drops the header in front and the newline that the template adds behind.
 
-    def __init__(self, header: str = THOUGHT_HEADER) -> None:
+    Args:
+        header: to be dropped.
+        before: told in front of the first text.
+    """
+
+    def __init__(self, header: str = THOUGHT_HEADER, before: str = "") -> None:
         self._header = header  # what of it is still to come, or may be
+        self._before = before
         self._held = ""
 
     def push(self, text: str) -> str:
@@ -125,4 +135,6 @@ class _Thought:
             self._header = ""
         shown = text.removesuffix("\n")
         self._held = text[len(shown) :]
+        if shown:
+            shown, self._before = self._before + shown, ""
         return shown

@@ -44,11 +44,14 @@ _SIGNS_FACTOR = 5
 _VERSES = 128
 _WORDS_SHARE = 0.7
 """Letters among what is no space, in words."""
-_PROSE_SHARE = 0.75
-"""The same where numbers or words differ: lines of programs that do have more signs."""
-_WINDOWS = ((8192, _PROSE_SHARE), (16384, 0.0))
-"""Tokens in which nearly nothing is new, and the share of letters for which that is too many."""
-_NEWS_SHARE = 0.25
+_COUNTED_SHARE = 0.75
+"""The same where numbers differ: lines of programs that do have more signs."""
+_WINDOWS = ((8192, 0.85), (16384, 0.0))
+"""Tokens in which little is new, and the share of letters for which that is too many.
+
+Declarations and the like are as rich in letters as 0.8, and repeat themselves for pages.
+"""
+_NEWS_SHARE = 0.125
 _GRAM = 6
 """Symbols in a row that are new if they were not written before."""
 
@@ -94,7 +97,7 @@ class LoopGuard:
         before = self._totals[-1]
         letters = before.letters + _letters(text)
         self._totals.append(_Totals(letters, before.signs + len(text), before.news + news))
-        counts = verse > 0 and self._has(_PROSE_SHARE, _TOKENS)
+        counts = verse > 0 and self._has(_COUNTED_SHARE, _TOKENS)
         return self._repeats(token) or counts or self._ebbs()
 
     def _push_symbol(self, symbol: int) -> tuple[int, bool]:

@@ -23,6 +23,9 @@ QUOTE = '<|"|>'
 DEEPEST = 64
 """Nesting that is still read; a runaway model writes brackets without end."""
 
+LONGEST_SHOWN = 60
+"""Characters of what was written that an error repeats."""
+
 _SIGNS = frozenset("{}[],:")
 _CALL = re.compile(r"\s*call:([^{]*)")
 _BARE = re.compile(r"[^\s{}\[\],:](?:[^{}\[\],:]*[^\s{}\[\],:])?")
@@ -49,8 +52,8 @@ def parse_call(source: str | Sequence[str]) -> ToolCall:
             even where a string itself spells the quote.
 
     Returns:
-        The call; with `error` set, the name as far as it was read and no arguments, if the
-        notation was broken.
+        The call; with `error` set, the beginning of the name as far as it was read and no
+        arguments, if the notation was broken.
     """
     pieces = source.split(QUOTE) if isinstance(source, str) else source
     head = _CALL.match(pieces[0]) if pieces else None
@@ -63,8 +66,10 @@ def parse_call(source: str | Sequence[str]) -> ToolCall:
         reader.end()
         if not name:
             raise _SyntaxError("the call names no tool")
+        if len(name.split()) > 1:
+            raise _SyntaxError(f"{_shown(name)} is no name of a tool: it has spaces")
     except _SyntaxError as error:
-        return ToolCall(name, {}, error=str(error))
+        return ToolCall(name[:LONGEST_SHOWN], {}, error=str(error))
     return ToolCall(name, arguments)
 
 
@@ -102,9 +107,9 @@ class _Reader:
                 self._expect(",")
             key = self._next("a key")
             if key in _SIGNS and not isinstance(key, _Quoted):
-                raise _SyntaxError(f"expected a key, found {key!r}")
+                raise _SyntaxError(f"expected a key, found {_shown(key)}")
             if key in result:
-                raise _SyntaxError(f"the key {str(key)!r} comes twice")
+                raise _SyntaxError(f"the key {_shown(key)} comes twice")
             self._expect(":")
             result[str(key)] = self._value(depth + 1)
         return result
@@ -112,7 +117,7 @@ class _Reader:
     def end(self) -> None:
         """Nothing may follow."""
         if self._at < len(self._lexemes):
-            raise _SyntaxError(f"unexpected {self._lexemes[self._at]!r} after the call")
+            raise _SyntaxError(f"unexpected {_shown(self._lexemes[self._at])} after the call")
 
     def _array(self, depth: int) -> list[Any]:
         self._expect("[")
@@ -152,7 +157,13 @@ class _Reader:
 
     def _expect(self, sign: str) -> None:
         if not self._skip(sign):
-            raise _SyntaxError(f"expected {sign!r}, found {self._next(repr(sign))!r}")
+            raise _SyntaxError(f"expected {sign!r}, found {_shown(self._next(repr(sign)))}")
+
+
+def _shown(written: str) -> str:
+    """It in quotes, or its beginning."""
+    is_short = len(written) <= LONGEST_SHOWN
+    return repr(str(written) if is_short else f"{written[: LONGEST_SHOWN - 1]}…")
 
 
 def _literal(word: str) -> Any:
@@ -161,7 +172,7 @@ def _literal(word: str) -> Any:
         return _WORDS[word]
     number = _NUMBER.fullmatch(word)
     if number is None:
-        raise _SyntaxError(f"{word!r} is no number, true, false or null; strings need quotes")
+        raise _SyntaxError(f"{_shown(word)} is no number, true, false or null; strings need quotes")
     is_whole = number["fraction"] is None and number["exponent"] is None
     try:
         value = int(word) if is_whole else float(word)

@@ -275,7 +275,7 @@ LOOPS: dict[str, Callable[[], Iterator[str]]] = {
         lambda n: f"The {WORDS[n % 14]} one is not the {WORDS[n // 14 % 14]} one, or is it? "
     ),
     "a changing name": lambda: _each(lambda n: PARAGRAPH + f"Ask {WORDS[n % 13]}{n:b}.\n".title()),
-    "growing": lambda: _each(lambda n: "It is very" + ", very" * n + " good. "),
+    "growing": lambda: _each(lambda n: "It is" + " very" * n + " good. "),
     "growing lists": lambda: _each(
         lambda n: "So I have " + ", ".join(WORDS[i % 14] for i in range(n)) + ".\n"
     ),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gemma4_mlx.channels import ChannelReader
+from gemma4_mlx.channels import THOUGHT_HEADER, ChannelReader
 from gemma4_mlx.events import TextDelta, ThoughtDelta, ToolCall
+from gemma4_mlx.tools import QUOTE, parse_call
 from tests.toys import FIRST_BYTE, ToyTokenizer, all_cuts, joined
 
 TOKENIZER = ToyTokenizer()
@@ -24,6 +27,13 @@ STREAMS = {
     "stray ends": ["a", "<channel|>", "b", "<tool_call|>", "c", "<tool_response|>", "d"],
     "stray quote": ["a", '<|"|>', "b"],
     "opened twice": ["<|channel>", "thought\na", "<|channel>", "b", "<channel|>", "c"],
+    "opened twice with its header": [
+        *("<|channel>", "thought\na", "<|channel>", "thought\nb", "<channel|>", "c"),
+    ],
+    "opened again": [
+        *("<|channel>", "thought\na.\n", "<channel|>", "c"),
+        *("<|channel>", "thought\nb\n", "<channel|>", "d"),
+    ],
     "another header": ["<|channel>", "thoughtful\n\n", "<channel|>", "c"],
 }
 
@@ -51,7 +61,9 @@ def told(events):
         ("two calls", ("", "Wait. ", [CALLED, CALLED])),
         ("stray ends", ("", "abcd", [])),
         ("stray quote", ("", "ab", [])),
-        ("opened twice", ("ab", "c", [])),
+        ("opened twice", ("a\nb", "c", [])),
+        ("opened twice with its header", ("a\nb", "c", [])),
+        ("opened again", ("a.\nb", "cd", [])),
         ("another header", ("thoughtful\n", "c", [])),
     ],
 )
@@ -144,12 +156,78 @@ def test_a_broken_character_ends_at_the_marker():
         (["<|turn>", "model\n", "<|channel>", "thought\n"], True),
         (["<|turn>", "model\n", "<|channel>", "thought\n", "<channel|>"], False),
         (["<|channel>", "thought\n", "<channel|>", "x", "<|channel>", "thought\n"], True),
+        (["<|channel>", "thought\ncut", "<turn|>", "<|turn>", "model\n"], False),
+        (["<|channel>", "thought\n", "<tool_response|>", "<|channel>", "thought\n"], True),
     ],
 )
 def test_a_thought_that_the_prompt_opened_goes_on(prompt, in_thought):
     tokens = TOKENIZER.spell("thought\n", "<channel|>", "Yes.")
     thought, answer, _ = told(read(tokens, prompt=TOKENIZER.spell(*prompt)))
     assert (thought, answer) == (("thought", "Yes.") if in_thought else ("", "thought\nYes."))
+
+
+CLOSES_A_CALL = (*("<|tool_call>", "<tool_call|>", "<|tool_response>", "<|channel>", "<channel|>"),)
+
+
+def by_hand(stream):
+    """What `told` should tell, read from a stream that is there as a whole.
+
+    Args:
+        stream: control strings and bytes.
+    """
+    segments = [(None, b"")]
+    for piece in stream:
+        if piece in TOKENIZER.ids:
+            segments.append((piece, b""))
+        else:
+            segments[-1] = (segments[-1][0], segments[-1][1] + piece)
+    thoughts, answer, calls, call, thinks = [], "", [], None, False
+    for marker, spelled in [*segments, ("<tool_call|>", b"")]:
+        text = spelled.decode(errors="replace")
+        if marker in CLOSES_A_CALL and call is not None:
+            calls.append(parse_call(call))
+            call = None
+        if marker == QUOTE and call is not None:
+            call.append("")
+        elif marker == "<|tool_call>":
+            call = [""]
+        elif marker in ("<|channel>", "<channel|>"):
+            thinks = marker == "<|channel>"
+            thoughts += [""] * thinks
+        if call is not None:
+            call[-1] += text
+        elif thinks:
+            thoughts[-1] += text
+        else:
+            answer += text
+    thoughts = ["" if THOUGHT_HEADER.startswith(each) else each for each in thoughts]
+    thoughts = [each.removeprefix(THOUGHT_HEADER).removesuffix("\n") for each in thoughts]
+    return "\n".join(filter(None, thoughts)), answer, calls
+
+
+BITS = (
+    *(*CLOSES_A_CALL, QUOTE, "<turn|>"),
+    *(b"thought\n", b"call:f{a:", b"}", b"\n", b"x", b"\xc3", b"\xa9"),
+)
+
+
+def spelled(stream):
+    return [t for bit in stream for t in (
+        TOKENIZER.spell(bit) if isinstance(bit, str) else [FIRST_BYTE + each for each in bit]
+    )]  # fmt: skip
+
+
+def test_pain_14_every_order_of_markers_and_text_is_read_as_it_would_be_by_hand():
+    """All 2,955 streams of up to three of them, and so every cut of each."""
+    for length in range(4):
+        for stream in product(BITS, repeat=length):
+            assert told(read(spelled(stream))) == by_hand(stream), stream
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from([*BITS, "👩‍👩‍👧".encode(), "🇫🇷".encode()]), max_size=30))
+def test_pain_14_long_streams_are_read_as_they_would_be_by_hand(stream):
+    assert told(read(spelled(stream))) == by_hand(stream)
 
 
 def test_what_can_be_told_is_told_at_once():

@@ -30,8 +30,8 @@ def test_pain_36_what_repeats_itself_for_a_purpose_is_left_alone(text):
     assert stopped_after(POCKET, POCKET.encode(text)) is None  # of shorter tokens
 
 
-LATE = {"numbered rows", "numbered code", "numbers", "two numbers"}
-"""Of which a purpose could be to have many; words that grow and change end at the half of it."""
+LATE = {"numbered rows", "numbered code", "numbers", "two numbers", "growing lists"}
+"""Signs enough that they could be data; words that grow and change end at the half of it."""
 
 
 @pytest.mark.parametrize("name", LOOPS)
@@ -59,7 +59,7 @@ def test_pain_36_words_end_soon(name, tokens):
     assert tokens <= found <= tokens + 100  # and the first round, of which the longest has 87
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(
     stretch=st.lists(IDS, min_size=1, max_size=LONGEST_STRETCH),
     before=st.lists(IDS, max_size=2000),
@@ -71,7 +71,7 @@ def test_pain_36_every_loop_ends_within_a_bounded_number_of_tokens(stretch, befo
     assert found <= len(before) + len(stretch) + 5120
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(
     stretch=st.lists(st.sampled_from(WORDS), min_size=1, max_size=LONGEST_STRETCH),
     before=st.lists(IDS, max_size=2000),

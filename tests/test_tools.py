@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gemma4_mlx.errors import MessageError
 from gemma4_mlx.events import ToolCall
-from gemma4_mlx.tools import DEEPEST, QUOTE, parse_call, render_call
+from gemma4_mlx.tools import DEEPEST, LONGEST_SHOWN, QUOTE, parse_call, render_call
 
 WEATHER = {
     "city": "Paris",
@@ -77,6 +77,7 @@ def test_space_between_signs_and_quoted_keys_are_read():
         ("", "must start with 'call:'"),
         ("get_weather{}", "must start with 'call:'"),
         ("call:{}", "names no tool"),
+        ("call:get the\nweather{}", "has spaces"),
         ("call:f", "expected '{', found the end"),
         ("call:f{", "expected a key, found the end"),
         ("call:f{a", "expected ':', found the end"),
@@ -100,6 +101,20 @@ def test_pain_39_broken_notation_is_a_value_not_a_crash(text, error):
     call = parse_call(text)
     assert error in call.error
     assert call.arguments == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("call:{}", "call:{} x{{}}", "call:f{{a:{}}}", "call:f{{a:1,{}:2", "call:f{{a:1}}{}"),
+        *("call:f{{a:1 {}", "call:f{{{}:1,{}:1}}"),
+    ],
+)
+def test_pain_39_an_error_repeats_no_more_than_the_beginning(text):
+    call = parse_call(text.replace("{}", "x" * 5000).replace("{{", "{").replace("}}", "}"))
+    assert call.error
+    assert len(call.error) < 150
+    assert len(call.name) <= LONGEST_SHOWN
 
 
 @given(st.text(alphabet='call:f{}[],"<|>1e-.truenl \n', max_size=40))
