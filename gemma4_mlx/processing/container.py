@@ -6,11 +6,11 @@ Opened with PyAV, an extra that is imported when the first such file is.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gemma4_mlx.errors import AttachmentError
 from gemma4_mlx.processing.promised_size import BOXES, MATROSKA, check_size
@@ -105,10 +105,10 @@ def open_container(path: Path, name: str) -> Iterator[InputContainer]:
 
 
 def check_whole(path: Path, name: str) -> None:
-    """See that a file goes on as long as its header says: only its end is read.
+    """See that a file ends when its header says: only its end is read.
 
     Raises:
-        AttachmentError: it was cut off.
+        AttachmentError: it was cut off, or goes on behind the end that its header says.
     """
     with open_container(path, name) as container:
         if not container.duration:
@@ -116,23 +116,47 @@ def check_whole(path: Path, name: str) -> None:
         duration_s = container.duration / _SEEK_UNITS_PER_S
         end = (container.start_time or 0) + container.duration
         container.seek(end - 1)
-        packets = (packet for packet in container.demux() if packet.pts is not None)
-        last_s = max((_end_s(packet) for packet in packets), default=0.0)
-    if end / _SEEK_UNITS_PER_S - last_s > _MISSING_S:
+        over_s = _last_s(container, container.streams.get()) - end / _SEEK_UNITS_PER_S
+    if over_s < -_MISSING_S:
         raise AttachmentError(
             f"{name} is cut off: its header says {duration_s:.1f} s, and its end is not there",
             "attach another copy; this one was not copied or downloaded to its end",
         )
+    if over_s > _MISSING_S + duration_s / 10:
+        raise AttachmentError(
+            f"{name} goes on for {duration_s + over_s:.1f} s, and its header says "
+            f"{duration_s:.1f} s",
+            f"have its header written anew: ffmpeg -i {name} -c copy whole.mkv",
+        )
 
 
-def duration_s(container: InputContainer, stream: Stream) -> float | None:
-    """How long a track is; None where the file says nothing."""
+def duration_s(container: InputContainer, stream: Stream) -> float:
+    """How long a track is; where the file does not say, as browsers write them, it is measured.
+
+    The container is at its beginning after that. 0 where nothing is in the track.
+    """
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
-    tag = _seconds_of(stream.metadata.get("DURATION", ""))
-    if tag is None and container.duration:
-        return container.duration / _SEEK_UNITS_PER_S
-    return tag
+    said_s = _seconds_of(stream.metadata.get("DURATION", ""))
+    if said_s is None and container.duration:
+        said_s = container.duration / _SEEK_UNITS_PER_S
+    if said_s is not None:
+        return said_s
+    start_s = float((stream.start_time or 0) * (stream.time_base or 0))
+    measured_s = _last_s(container, [stream]) - start_s
+    container.seek(container.start_time or 0)
+    return max(0.0, measured_s)
+
+
+def _last_s(container: InputContainer, streams: Sequence[Stream]) -> float:
+    """When the last of what follows ends, in seconds."""
+    # How long the others last is no measure: where frames are reordered, it is their dts's.
+    last_s, lasts_s = 0.0, 0.0
+    for packet in container.demux(*streams):
+        if packet.pts is not None and packet.time_base and packet.pts * packet.time_base >= last_s:
+            last_s = float(packet.pts * packet.time_base)
+            lasts_s = float((packet.duration or 0) * packet.time_base)
+    return last_s + lasts_s
 
 
 def _seconds_of(tag: str) -> float | None:
@@ -142,10 +166,6 @@ def _seconds_of(tag: str) -> float | None:
         return int(hours) * 3600 + int(minutes) * 60 + float(Fraction(seconds))
     except ValueError:
         return None
-
-
-def _end_s(packet: Any) -> float:
-    return float((packet.pts + (packet.duration or 0)) * packet.time_base)
 
 
 def _no_container(path: Path, name: str) -> AttachmentError:

@@ -78,6 +78,6 @@ def _length(container: InputContainer, stream: AudioStream, name: str) -> tuple[
     seconds = duration_s(container, stream)
     if not seconds or not stream.rate:
         raise AttachmentError(
-            f"{name} does not say how long its sound is", "convert it to WAV or MP4"
+            f"{name} has a track of sound, and nothing in it", "attach another copy"
         )
     return round(seconds * stream.rate), stream.rate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 from contextlib import suppress
 from fractions import Fraction
@@ -183,7 +184,18 @@ BROKEN = {
         lambda path: write_video(path, 27, Fraction(1, 400), size=(16, 16)),
         r"is 180\.0 min long, expected at most 90: .* one frame every few minutes",
     ),
+    "says more.mkv": (lambda path: lies(path, 400), r"cut off: its header says 400\.0 s"),
+    "says less.mkv": (lambda path: lies(path, 0.5), r"goes on for 4\.0 s, and .* says 0\.5 s"),
+    "says hours.mkv": (lambda path: lies(path, 10_800), r"is 180\.0 min long"),
 }
+
+
+def lies(path: Path, seconds: float) -> None:
+    """Write a video whose header says another length."""
+    content = bytearray(write_video(path, 40, sound_s=4.0).read_bytes())
+    at = content.find(b"\x44\x89\x88") + 3
+    content[at : at + 8] = struct.pack(">d", seconds * 1000)
+    path.write_bytes(content.replace(b"DURATION", b"OTHERTAG"))
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -231,6 +243,22 @@ def test_a_file_that_changes_is_read_again(tmp_path):
     after = prepare_video(VideoPart(write_video(path, 3)), VideoSettings())
     assert (before.cost.frames, after.cost.frames) == (2, 3)
     assert after.sha256 != before.sha256
+
+
+@pytest.mark.parametrize("name", ["a.webm", "a.mkv"])
+def test_pain_60_a_recording_of_a_browser_is_seen_and_heard_whole(tmp_path, name):
+    """It is written as it is made, and says nothing of its length."""
+    codec = "libvpx" if name == "a.webm" else "libx264"
+    path = write_video(tmp_path / name, 40, codec=codec, key_every=10, sound_s=4.0, live="1")
+    with av.open(str(path)) as container:
+        assert container.duration is None
+    found = header(path)
+    assert (found.frames, found.duration_s) == (40, pytest.approx(4.0, abs=0.05))
+    seen = prepare_video(VideoPart(path), VideoSettings())
+    assert len({frame.tobytes() for frame in seen.pixels}) == 32
+    samples, rate = read_audio(AudioPart(path, name=name))
+    assert (len(samples), rate) == read_audio_length(AudioPart(path, name=name))
+    assert len(samples) / rate == pytest.approx(4.0, abs=0.05)
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.webm"])
