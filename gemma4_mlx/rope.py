@@ -28,16 +28,12 @@ def rope_periods(head_dim: int, spec: RopeSpec) -> np.ndarray:
 
 
 class Rope:
-    """Turns the heads of one layer kind by their position.
-
-    Not a module: it holds no weights. The periods are made from plain numbers on the thread that
-    first uses them, since a lazy array belongs to the thread that made it.
-    """
+    """Turns the heads of one layer kind by their position. Not a module: it holds no weights."""
 
     def __init__(self, head_dim: int, spec: RopeSpec) -> None:
         self._head_dim = head_dim
+        # From NumPy, and so never lazy: a lazy array would belong to the thread that made it.
         self._periods = mx.array(rope_periods(head_dim, spec))
-        mx.eval(self._periods)
 
     def __call__(self, x: mx.array, offset: int) -> mx.array:
         """Turn x [B, heads, L, H], whose first row stands at position `offset`."""

@@ -127,6 +127,15 @@ def test_the_model_is_left_as_it_was_even_by_an_error(models):
     np.testing.assert_array_equal(np.array(model(inputs.input_ids)), logits)
 
 
+def test_a_column_that_saw_nothing_counts_a_hundredth_of_the_mean(models):
+    model, weight = models["e2b-like"], models["e2b-like"].layers[0].input_layernorm.weight
+    model.layers[0].input_layernorm.weight = mx.where(mx.arange(weight.size) == 3, 0, weight)
+    found = np.array(mean_squared_inputs(model, prompts(6))[f"{LAYER}.self_attn.q_proj"])
+    model.layers[0].input_layernorm.weight = weight
+    others = np.delete(found, 3)
+    assert found[3] == pytest.approx(0.01 * others.sum() / found.size, rel=1e-4)
+
+
 def test_what_a_module_puts_out_is_kept_better(models):
     model = models["e2b-like"]
     path = f"{LAYER}.mlp.down_proj"

@@ -99,6 +99,19 @@ def test_a_source_on_this_disk_is_no_hub_id(tmp_path):
     assert "base_model" not in card(tmp_path, quality(source="/models/gemma-4-E2B-it"))
 
 
+def test_the_card_tells_what_the_search_and_the_lattice_brought(tmp_path):
+    tensors = {
+        "a": TensorQuality("affine 4 bits, group 64", 0.09, 0.1),
+        "b": TensorQuality("affine 4 bits, group 64", 0.14, 0.2),
+        "c": TensorQuality("affine 4 bits, group 32", 0.0, None, exact_share=0.99985),
+        "d": TensorQuality("affine 4 bits, group 32", 0.0, None, exact_share=1.0),
+    }
+    text = card(tmp_path, quality(tensors=tensors)).replace("\n", " ")
+    assert "on average the error is 0.800 of that of plain rounding" in text
+    assert "2 tensors stood on the Q4_0 lattice; of their blocks 99.98% or more" in text
+    assert "| `a` | affine 4 bits, group 64 | 0.0900 | 0.1000 |" in text
+
+
 def test_the_card_of_unpacked_weights_has_no_table_of_errors(tmp_path):
     assert "Nothing is packed" in card(tmp_path, quality(tensors={}))
 
@@ -107,6 +120,9 @@ def test_the_fingerprint_is_of_the_weights_alone(tmp_path):
     tensors = read_tensors(POCKET)
     copy = cut(tmp_path / "copy", tensors)
     assert fingerprint(copy) == fingerprint(POCKET)
+    head = tensors["model.language_model.embed_tokens.weight"]
+    unused = cut(tmp_path / "unused", {**tensors, "lm_head.weight": head})
+    assert fingerprint(unused) == fingerprint(POCKET)
     name = "model.language_model.layers.0.mlp.gate_proj.weight"
     other = cut(tmp_path / "other", {**tensors, name: tensors[name] * 1.25})
     assert fingerprint(other) != fingerprint(POCKET)

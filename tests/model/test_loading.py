@@ -110,6 +110,14 @@ def test_a_picture_beyond_the_table_of_positions_is_refused(tiny):
         tiny(ids, pixel_values=pixels, image_position_ids=positions)
 
 
+@pytest.mark.parametrize("real", [[], [1, 2, 3], [0, 1, 3]], ids=str)
+def test_frames_of_a_clip_that_do_not_come_first_are_refused(tiny, real):
+    features, mask = np.zeros((1, 4, 128), np.float32), np.isin(np.arange(4), real)[None]
+    ids = np.full((1, 1), tiny.config.audio_token_id)
+    with pytest.raises(UsageError, match="clip 0: real frames must come first"):
+        tiny(ids, input_features=features, input_features_mask=mask)
+
+
 def test_pain_24_with_or_without_them_it_is_the_same_model(tiny, tiny_folder, tmp_path):
     clean = shutil.copytree(tiny_folder, tmp_path / "clean")
     tensors = read_tensors(tiny_folder)
