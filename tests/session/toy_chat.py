@@ -17,6 +17,7 @@ import numpy as np
 
 from gemma4_mlx.events import MediaReceipt
 from gemma4_mlx.inputs import ModelInputs
+from gemma4_mlx.kv_format import KVFormat
 from gemma4_mlx.model import Gemma4
 from gemma4_mlx.processing.audio import audio_soft_tokens
 from gemma4_mlx.sampling import Sampler
@@ -27,7 +28,7 @@ from tests.parity.configs import CONFIGS
 FIRST, BEHIND = 32, 256
 """Ids of ordinary tokens."""
 NEWLINE = FIRST
-ROLES = {"system": 40, "user": 41, "assistant": 42}
+ROLES = {"system": 40, "user": 41, "assistant": 42, "tool": 43}
 
 
 def _control_ids() -> ControlIds:
@@ -197,8 +198,16 @@ class Record:
         return choose
 
 
-def cold_logits(model: Gemma4, inputs: ModelInputs) -> np.ndarray:
-    """Logits of the last row, from one pass over the whole prompt."""
+def cold_logits(
+    model: Gemma4, inputs: ModelInputs, written: Sequence[int] = (), kv: KVFormat | None = None
+) -> np.ndarray:
+    """Logits of the last row, or of those behind what was written, from one pass over all."""
     arrays = inputs.arrays()
     del arrays["mm_token_type_ids"]
-    return np.array(model.forward(model.embed(**arrays), None, last_row_only=True)[:, -1])
+    ids = arrays["input_ids"]
+    arrays["input_ids"] = np.concatenate([ids, np.array([written], ids.dtype)], axis=1)
+    cache = None if kv is None else model.make_cache(kv)
+    prompt = model.embed(**arrays)
+    if not written:
+        return np.array(model.forward(prompt, cache, last_row_only=True)[:, -1])
+    return np.array(model.forward(prompt, cache))[0, ids.shape[1] - 1 :]
