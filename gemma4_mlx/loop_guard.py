@@ -14,7 +14,9 @@ the same, up to 512 tokens                 256 times, but no later  five times t
                                            that is 6 times
 the same but for its numbers, of which     128 times, at least
 each counts as one token; up to 96 tokens  1024 tokens
-nearly the same: it grows, a word differs  8192 tokens              16384 tokens
+nearly the same, of which an eighth is     8192 tokens              16384 tokens
+new: it grows, or a word differs; or the
+same, up to 1024 tokens
 =========================================  =======================  =======================
 
 A matrix of 32 x 32 cells, of up to five tokens each, is let pass; one of 64 x 64 equal cells is
@@ -70,8 +72,8 @@ class _Totals(NamedTuple):
 class LoopGuard:
     """Watches the tokens of one answer, thoughts and calls among them.
 
-    Any stretch of up to `LONGEST_STRETCH` tokens ends within 5120 tokens after it closed the loop,
-    and any other loop within 16384 tokens.
+    A loop of up to `LONGEST_STRETCH` tokens ends within 5120 tokens after its first round; one of
+    up to `LONGEST_ECHO`, and one of which no more than an eighth is new, within 16384.
 
     Args:
         decoder: a fresh one, which tells the text of the tokens.
