@@ -72,8 +72,8 @@ class MediaReceipt:
         seconds: of the clip or video (0 for pictures).
         start_s: where it begins in the recording that it is a part of, in seconds.
         frames: of the video, those that the model saw: one every `seconds / frames` (else 0).
-        left_out: what of the file the model was not given, because it has no tower for it:
-            "sound", or nothing.
+        left_out: what of the file the model was not given: its "sound", because it has no tower
+            for it; the "frames 2 to 9" of a moving picture, or pages; or nothing.
         sha256: of the pixels or samples as attached (of a video: of the frames as seen), so that
             no two media are confused.
         cached: whether it had been encoded before, so that the encoder need not run again.

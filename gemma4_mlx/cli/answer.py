@@ -141,4 +141,6 @@ def _in_words(receipt: MediaReceipt) -> str:
 
 
 def _left_out(receipt: MediaReceipt) -> str:
-    return f"note: {receipt.name}: without its {receipt.left_out}, for this model does not hear"
+    is_sound = receipt.left_out == "sound"
+    why = "this model does not hear" if is_sound else "of a picture the first is seen"
+    return f"note: {receipt.name}: without its {receipt.left_out}, for {why}"

@@ -20,7 +20,7 @@ from PIL import Image
 from gemma4_mlx.limits import MIB
 from gemma4_mlx.messages import ImagePart, ImageTokens
 from gemma4_mlx.processing.container import FileState
-from gemma4_mlx.processing.image_file import open_image
+from gemma4_mlx.processing.image_file import open_image, unseen_pictures
 from gemma4_mlx.processing.image_size import ImageCost, image_cost
 from gemma4_mlx.processing.kept import Kept
 from gemma4_mlx.processing.settings import ImageSettings
@@ -39,6 +39,7 @@ class PreparedImage:
         width, height: as attached, upright, in pixels.
         cost: what the model sees of it.
         sha256: of the size and the upright RGB pixels.
+        unseen: what follows in a file of several pictures, such as "frames 2 to 9".
     """
 
     pixel_values: np.ndarray
@@ -47,6 +48,7 @@ class PreparedImage:
     height: int
     cost: ImageCost
     sha256: str
+    unseen: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +60,7 @@ class _Seen:
     height: int
     cost: ImageCost
     sha256: str
+    unseen: str
 
 
 _SEEN: Kept[_Seen] = Kept(64 * MIB, nbytes=lambda seen: seen.pixels.nbytes)
@@ -83,6 +86,7 @@ def prepare_image(part: ImagePart, budget: ImageTokens, settings: ImageSettings)
         height=seen.height,
         cost=seen.cost,
         sha256=seen.sha256,
+        unseen=seen.unseen,
     )
 
 
@@ -91,7 +95,8 @@ def _see(part: ImagePart, budget: ImageTokens, settings: ImageSettings) -> _Seen
     cost = image_cost(image.width, image.height, budget, settings)
     size = (cost.seen_width, cost.seen_height)
     resized = image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
-    return _Seen(np.asarray(resized), image.width, image.height, cost, _digest(image))
+    unseen = unseen_pictures(part.source, name=part.name)
+    return _Seen(np.asarray(resized), image.width, image.height, cost, _digest(image), unseen)
 
 
 def patches_of(pixels: np.ndarray, patch_size: int) -> np.ndarray:

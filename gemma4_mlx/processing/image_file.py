@@ -23,11 +23,14 @@ from gemma4_mlx.processing.attached_file import check_file
 MAX_PIXELS = 178_956_970
 """The largest picture that is opened: a larger one is an error and not minutes of swapping."""
 
-SUPPORTED_IMAGES = "PNG, JPEG, WebP, GIF (first frame), BMP, TIFF, HEIC"
+SUPPORTED_IMAGES = "PNG, JPEG, WebP, GIF (first frame), BMP, TIFF (first page), HEIC"
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 _HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
 _ORIENTATION_TAG = 0x0112
 _SIDEWAYS = {5, 6, 7, 8}
+_SIZE_TAGS = (0x0100, 0x0101)
+_SERIES = {"GIF": "frame", "WEBP": "frame", "PNG": "frame", "TIFF": "page"}
+_FEWEST_OF_SERIES = 2
 
 
 def open_image(source: Any, *, name: str) -> Image.Image:
@@ -56,10 +59,28 @@ def read_image_size(source: Any, *, name: str) -> tuple[int, int]:
     """
     with _as_attachment_errors(name):
         image = _open(source, name)
-        width, height = image.size
         # Not image.getexif(): for PNG that decodes the picture, to look for EXIF after it.
-        sideways = Image.Image.getexif(image).get(_ORIENTATION_TAG) in _SIDEWAYS
-        return (height, width) if sideways else (width, height)
+        tags = Image.Image.getexif(image)
+        if tags.get(_ORIENTATION_TAG) not in _SIDEWAYS:
+            return image.size
+        # Pillow's size of a TIFF file is, from some version on, the upright one.
+        stored = [tags[tag] for tag in _SIZE_TAGS] if image.format == "TIFF" else image.size
+        return stored[1], stored[0]
+
+
+def unseen_pictures(source: Any, *, name: str) -> str:
+    """What follows the first picture of a file, such as "frames 2 to 9"; of most files, nothing.
+
+    Raises:
+        AttachmentError: as `read_image_size`.
+    """
+    with _as_attachment_errors(name):
+        image = _open(source, name)
+        noun = _SERIES.get(image.format or "")
+        count: int = getattr(image, "n_frames", 1) if noun else 1
+    if count < _FEWEST_OF_SERIES:
+        return ""
+    return f"{noun}s 2 to {count}" if count > _FEWEST_OF_SERIES else f"{noun} 2"
 
 
 @contextmanager
@@ -80,7 +101,8 @@ def _as_attachment_errors(name: str) -> Iterator[None]:
         raise AttachmentError(f"{name}: not allowed to read it", "check its permissions") from None
     except UnidentifiedImageError:
         raise AttachmentError(
-            f"{name} is not a picture of a known type", f"supported: {SUPPORTED_IMAGES}"
+            f"{name} is not a picture of a known type, or is damaged",
+            f"supported: {SUPPORTED_IMAGES}",
         ) from None
     except Image.DecompressionBombError as error:
         raise _too_large(name, str(error)) from None
@@ -174,4 +196,7 @@ def _deep_grey(image: Image.Image, name: str) -> Image.Image:
     if image.mode == "F":
         return Image.fromarray(np.rint(values * 255).astype(np.uint8))
     levels = np.rint(np.arange(65536) * (255 / 65535)).astype(np.uint8)
+    clear = image.info.get("transparency")
+    if isinstance(clear, int):
+        levels[clear] = 255
     return Image.fromarray(levels[values])

@@ -38,8 +38,9 @@ def receipt_of(part: MediaPart, prepared: Prepared, *, hears: bool) -> MediaRece
         sha256=prepared.sha256,
     )
     if isinstance(prepared, PreparedImage):
-        budget = prepared.cost.image_tokens
-        return replace(known, width=prepared.width, height=prepared.height, image_tokens=budget)
+        budget, unseen = prepared.cost.image_tokens, prepared.unseen
+        known = replace(known, width=prepared.width, height=prepared.height, left_out=unseen)
+        return replace(known, image_tokens=budget)
     assert isinstance(part, VideoPart)
     leaves_out = part.sound and prepared.cost.has_sound and not hears
     return replace(

@@ -71,11 +71,14 @@ def test_pain_60_a_video_that_is_cut_off_costs_no_model(tmp_path, command):
     assert "a.mkv is cut off" in done.stderr
 
 
-def test_what_is_left_out_is_told(capsys):
+def test_pain_01_what_is_left_out_is_told(capsys):
     answer = Answer(Notes(), as_json=False, load_s=0.0)
     left_out = MediaReceipt("video", "a.mp4", 64, 64, frames=1, seconds=1.0, left_out="sound")
     answer.tell([left_out, Finished("stop")])
     note = "note: a.mp4: without its sound, for this model does not hear\n"
+    assert capsys.readouterr().err == note
+    answer.tell([MediaReceipt("image", "a.gif", 64, 64, left_out="frames 2 to 9")])
+    note = "note: a.gif: without its frames 2 to 9, for of a picture the first is seen\n"
     assert capsys.readouterr().err == note
 
 

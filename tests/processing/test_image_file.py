@@ -13,7 +13,11 @@ import pytest
 from PIL import Image
 
 from gemma4_mlx.errors import AttachmentError
+from gemma4_mlx.messages import ImagePart
+from gemma4_mlx.processing.image import prepare_image
 from gemma4_mlx.processing.image_file import MAX_PIXELS, open_image, read_image_size
+from gemma4_mlx.processing.receipts import receipt_of
+from gemma4_mlx.processing.settings import ImageSettings
 from tests.processing.patterns import GOLDENS, picture
 
 
@@ -45,10 +49,40 @@ def test_webp_and_jpeg(tmp_path: Path, suffix: str, options: dict) -> None:
     assert difference.mean() < 4
 
 
-def test_gif_shows_its_first_frame(tmp_path: Path) -> None:
-    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
-    path = saved(tmp_path, frames[0], ".gif", save_all=True, append_images=frames[1:])
-    assert pixels(path)[0, 0].tolist() == [255, 0, 0]
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png", ".tiff"])
+def test_pain_01_of_several_pictures_the_first_is_seen_and_that_is_told(
+    tmp_path: Path, suffix: str
+) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue", "lime")]
+    noun = "page" if suffix == ".tiff" else "frame"
+    for count, said in ((1, ""), (2, f"{noun} 2"), (3, f"{noun}s 2 to 3")):
+        path = saved(tmp_path, frames[0], suffix, save_all=True, append_images=frames[1:count])
+        red = pixels(path)[0, 0]
+        assert red[0] > 250 and red[1:].max() < 5
+        prepared = prepare_image(ImagePart(path), 70, ImageSettings())
+        assert receipt_of(ImagePart(path), prepared, hears=True).left_out == said
+
+
+def test_a_phones_second_exposure_is_no_second_picture(tmp_path: Path) -> None:
+    path = saved(tmp_path, WAVES, ".jpg", format="MPO", save_all=True, append_images=[WAVES])
+    assert prepare_image(ImagePart(path), 70, ImageSettings()).unseen == ""
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tiff", ".jpg", ".webp"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pain_55_the_size_is_that_of_the_upright_picture(
+    tmp_path: Path, orientation: int, suffix: str
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = saved(tmp_path, WAVES, suffix, exif=exif)
+    size = (40, 60) if orientation > 4 else (60, 40)
+    assert open_image(path, name="picture").size == size
+    assert read_image_size(path, name="picture") == size
+    with Image.open(path) as image:
+        assert read_image_size(image, name="picture") == size
+        image.load()
+        assert read_image_size(image, name="picture") == size
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -114,6 +148,12 @@ def test_pain_55_deep_grey_is_scaled_not_clipped(tmp_path: Path, dtype: str, top
     suffix = ".png" if ramp.dtype.kind == "u" else ".tiff"
     for source in (image, saved(tmp_path, image, suffix)):
         np.testing.assert_allclose(pixels(source)[..., 0].ravel(), np.arange(256), atol=1)
+
+
+def test_pain_55_a_transparent_level_of_deep_grey_lies_on_white() -> None:
+    image = Image.fromarray(np.array([[0x1234, 0]], np.uint16))
+    image.info["transparency"] = 0x1234
+    assert pixels(image)[0].tolist() == [[255] * 3, [0] * 3]
 
 
 def test_deep_grey_out_of_range_is_an_error() -> None:
