@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gc
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -18,11 +15,12 @@ from gemma4_mlx.cli.attachments import attachment, check
 from gemma4_mlx.cli.interrupts import INTERRUPTED, quiet_interrupts
 from gemma4_mlx.cli.notes import Notes
 from gemma4_mlx.command_options import conversation_options, json_option
-from gemma4_mlx.config import DEMO_MODEL
 from gemma4_mlx.engine_lock import EngineLock
 from gemma4_mlx.errors import AttachmentError, UsageError
 from gemma4_mlx.events import Finished
 from gemma4_mlx.messages import AudioPart, MediaPart
+from gemma4_mlx.model_name import DEMO_MODEL
+from gemma4_mlx.model_process import kept_to_the_end, spare_threads
 
 if TYPE_CHECKING:
     from gemma4_mlx.config import ModelConfig
@@ -75,8 +73,7 @@ def ask(
     What comes on standard input is appended to PROMPT. Attachments come first, in the order
     given, then the text.
     """
-    # NumPy multiplies little here: on Linux its threads take longer to start than they save.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    spare_threads()
     text = {"type": "text", "text": _question(prompt)}
     parts = _checked(attachments)
     messages: list[dict[str, Any]] = [{"role": "user", "content": [*parts, text]}]
@@ -85,7 +82,7 @@ def ask(
     notes = Notes()
     load_from_s = perf_counter()
     with EngineLock() as lock:
-        with _kept_to_the_end(), quiet_interrupts():
+        with kept_to_the_end(), quiet_interrupts():
             from gemma4_mlx.turn import stream
         model, processor = _load(options.pop("model"), notes, parts, lock=lock)
         answer = Answer(notes, as_json=as_json, load_s=perf_counter() - load_from_s)
@@ -127,20 +124,6 @@ def _checked(paths: Sequence[Path]) -> list[MediaPart]:
     return parts
 
 
-@contextmanager
-def _kept_to_the_end() -> Iterator[None]:
-    """What is imported and loaded meanwhile is not searched for garbage: not now, not at the end.
-
-    Python would do both, which together take longer than the first token.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
 def _load(
     name: str, notes: Notes, parts: Sequence[MediaPart], *, lock: EngineLock
 ) -> tuple[Gemma4, Processor]:
@@ -154,7 +137,7 @@ def _load(
     folder = find_checkpoint(name, on_progress=on_progress)
     _check_towers(name, ModelConfig.from_folder(folder), parts)
     lock.take(name, folder)
-    with _kept_to_the_end():
+    with kept_to_the_end():
         loaded = load(folder, on_progress=on_progress)
     if name == DEMO_MODEL:
         notes.aside(f"{name} is a tiny model for demonstration; -m takes a real one\n")

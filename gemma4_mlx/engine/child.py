@@ -38,7 +38,8 @@ from gemma4_mlx.engine.log import keep_short
 from gemma4_mlx.engine.request import TurnRequest
 from gemma4_mlx.engine.worker import Engine
 from gemma4_mlx.errors import EngineError, UsageError
-from gemma4_mlx.events import Event
+from gemma4_mlx.events import Event, ModelReady
+from gemma4_mlx.model_process import keep_what_is_loaded, spare_threads
 
 _LOG = logging.getLogger(__name__)
 
@@ -134,8 +135,14 @@ class Child:
             raise EngineError(f"the face speaks protocol {command.protocol}, expected {PROTOCOL}")
         if self._engine is not None:
             raise EngineError("a second start, expected one model to a process")
+        spare_threads()
         self._engine = Engine(command.model)
-        self._engine.start(lambda event: self._say(Told(event)))
+        self._engine.start(self._tell_of_model)
+
+    def _tell_of_model(self, event: Event) -> None:
+        if isinstance(event, ModelReady):
+            keep_what_is_loaded()
+        self._say(Told(event))
 
     def _ask(self, engine: Engine, command: Ask) -> None:
         def listener(event: Event) -> None:

@@ -137,6 +137,15 @@ def test_nothing_but_lines_is_on_the_pipe(tmp_path):
     assert all(f"from {who}\n" in noise for who in ("Python", "a library", "a program"))
 
 
+def test_what_is_loaded_is_never_searched_for_garbage_and_numpy_has_one_thread(monkeypatch):
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    with pipes() as child:
+        child.say(Start("toy"), Ask.of(1, wish("say what you are spared")))
+        said = child.until(TextDelta).event.text
+    assert said.startswith("threads 1, objects ")
+    assert int(said.split()[-1]) > 1000
+
+
 def test_a_full_pipe_holds_up_the_model_and_not_the_commands():
     with pipes() as child:
         child.say(Start("toy"), Ask.of(1, wish("go on")))

@@ -5,6 +5,7 @@ python -m tests.engine.toy_child [--parent PID]
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -41,6 +42,9 @@ class ToySession:
             sys.stdout.flush()
             os.write(1, b"from a library\n")
             os.system("echo from a program")
+        elif wish == "say what you are spared":
+            threads = os.environ.get("OPENBLAS_NUM_THREADS")
+            yield TextDelta(f"threads {threads}, objects {gc.get_freeze_count()}")
         elif wish == "go on":
             for number in range(WORDS):
                 if should_stop():
