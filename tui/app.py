@@ -317,6 +317,8 @@ class ChatApp(App[None], inherit_bindings=False):
 
     def _use_model(self, name: str | None) -> None:
         """For this chat."""
+        if self._downloads is not None:
+            self._downloads.see()
         self._follow_downloads()
         if name and name != self.options.model:
             self.chat.restart(name)

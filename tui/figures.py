@@ -39,6 +39,11 @@ def seconds(duration_s: float) -> str:
     return clock(duration_s)
 
 
+def waited(duration_s: float) -> str:
+    """How long it has been, in whole seconds, as in 7 s or 1:05."""
+    return f"{duration_s:.0f} s" if duration_s < 59.5 else clock(duration_s)
+
+
 def clock(duration_s: float) -> str:
     """Minutes and whole seconds, as in 0:07."""
     return f"{int(duration_s) // 60}:{int(duration_s) % 60:02d}"
@@ -88,8 +93,7 @@ def receipt(parts: Sequence[MediaReceipt], *, expected: int | None) -> str:
     if media.kind == "video":
         lost = f" · without its {media.left_out}" if media.left_out else ""
         return f"{cost} · {clock(media.seconds)} seen in {media.frames} frames of {seen}{lost}"
-    known = " · known" if media.cached else ""
-    return f"{cost} · {given} seen as {seen} · budget {media.image_tokens}{known}"
+    return f"{cost} · {given} seen as {seen} · budget {media.image_tokens}"
 
 
 def stats(finished: Finished) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 
 from tests.tui.parsed_styles import parse_once
@@ -21,6 +23,7 @@ def home(tmp_path_factory, monkeypatch):
 @pytest.fixture(autouse=True)
 def quick_pilot(monkeypatch):
     rest_instead_of_sleeping(monkeypatch)
+    monkeypatch.setattr("tui.widgets.answer_turn.PATIENCE_S", inf)
 
 
 @pytest.fixture(autouse=True, scope="session")

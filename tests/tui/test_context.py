@@ -9,7 +9,14 @@ import pytest
 from gemma4_mlx.events import Finished, TextDelta, Usage
 from tui.attachments.attachment import Attachment
 from tui.attachments.draft_tokens import DraftTokens, text_tokens
-from tui.chat.context import ContextUse, oldest_turns, smaller_pictures, text_rate, used_tokens
+from tui.chat.context import (
+    ContextUse,
+    asked_tokens,
+    oldest_turns,
+    smaller_pictures,
+    text_rate,
+    used_tokens,
+)
 from tui.chat.conversation import Conversation, Draft
 
 PHOTO = Attachment("image", Path("a.jpg"), 1120, width=4032, height=3024)
@@ -29,6 +36,16 @@ def chat(*totals: int, attached: tuple[Attachment, ...] = ()) -> Conversation:
 def test_what_was_told_last_counts():
     assert used_tokens(chat()) == 0
     assert used_tokens(chat(100, 250)) == 250
+
+
+def test_what_is_being_read_counts_before_it_is_answered():
+    conversation = chat(100)
+    assert asked_tokens(conversation) == 0
+    conversation.ask(Draft("question", (CLIP,)))
+    assert asked_tokens(conversation) == 100 + text_tokens("question")
+    conversation.hear(TextDelta("answer"))
+    conversation.hear(Finished("stop", Usage(240, 0, 10)))
+    assert (asked_tokens(conversation), used_tokens(conversation)) == (0, 250)
 
 
 @pytest.mark.parametrize(

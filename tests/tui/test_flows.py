@@ -12,7 +12,7 @@ from tests.tui.driver import ANSWER, FINISHED, chatting, picture
 from tests.tui.told import questions, said
 from tui.widgets.offer_card import OfferCard
 from tui.widgets.turn import Turn
-from tui.widgets.user_turn import LONGEST_SHOWN, UserTurn
+from tui.widgets.user_turn import LONGEST_SHOWN, MOST_LINES, UserTurn
 
 CODE = "Look:\n\n```python\nx  = 1\n```\n\nand\n\n```sh\nls\n```\n\nDone."
 LOST = EngineLost("the process was killed [9]", "fewer pictures take less", "/tmp/engine.log")
@@ -301,6 +301,27 @@ async def test_a_very_long_question_is_shown_shortened_and_copied_whole():
         assert chat.app.clipboard == long.strip()
         await chat.press("e")
         assert chat.app.chat.draft_text == long.strip()
+
+
+async def test_a_question_of_very_many_lines_is_shown_shortened():
+    async with chatting(FakeEngine([ANSWER])) as chat:
+        await chat.paste("a\n" * 500)
+        await chat.press("enter")
+        shown = chat.app.chat.query_one(UserTurn)
+        assert str(shown.query_one(".said").render()) == "\n".join("a" * MOST_LINES)
+        assert "and 879 characters more" in str(shown.query_one(".more").render())
+
+
+async def test_what_a_card_offers_says_how_to_get_there_while_a_text_is_being_written():
+    async with chatting(FakeEngine([[]])) as chat:
+        await chat.enter("first")
+        await chat.tell(LOST)
+        assert chat.prompt.text == "first"
+        assert "alt+↑ goes to these" in chat.text
+        await chat.press("alt+up")
+        assert "goes to these" not in chat.text
+        await chat.press("r")
+        assert chat.engine.restarts == [None]
 
 
 @pytest.mark.parametrize("way", ["edited", "leafed to"])

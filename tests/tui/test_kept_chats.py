@@ -63,3 +63,4 @@ async def test_saving_importing_and_renaming(tmp_path):
         await chat.settle()
         assert "A red star" in chat.text
         assert "title" in chat.lines[0]
+        assert "read from" in chat.text

@@ -244,9 +244,35 @@ async def test_the_chat_s_title_says_how_far_a_download_is(monkeypatch: pytest.M
         await chat.press("ctrl+o", "d", "escape")
         commands.plan(E4B, 5.0, 6.83)
         await chat.settle()
-        assert "↓ E4B-it-qat-4bit 26 % · demo model · thinking off" in chat.lines[0]
+        assert chat.lines[0].endswith("↓ E4B-it-qat-4bit 26 % · thinking off")
         commands.fetched(E4B)
         await chat.settle()
         assert "E4B-it-qat-4bit is here, see ctrl+o" in chat.lines[0]
         await chat.press("ctrl+o", "escape")
         assert "is here" not in chat.lines[0]
+
+
+async def test_the_title_has_room_for_a_failure_and_no_word_of_one_that_was_seen(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    commands = FakeModels()
+    monkeypatch.setattr("tui.models.model_commands.ChildCommands", lambda: commands)
+    async with chatting() as chat:
+        await chat.press("ctrl+o", "d", "escape")
+        commands.plan(E4B, 5.0, 6.83)
+        await chat.settle()
+        commands.fail(E4B)
+        await chat.settle()
+        assert "pocket  ● ready" in chat.lines[0]
+        assert chat.lines[0].endswith("E4B-it-qat-4bit failed, see ctrl+o · thinking off")
+        await chat.press("ctrl+o", "escape")
+        assert chat.lines[0].endswith("demo model · thinking off")
+
+
+async def test_columns_stay_where_they_are_when_a_scrollbar_comes():
+    async with shelf(size=(80, 16)) as list_:
+        await list_.press("d")
+        await list_.settle()
+        rows = [line for line in list_.text.splitlines() if "text image" in line]
+        columns = {line.find("text image") for line in rows}
+        assert len(columns) == 1

@@ -23,6 +23,7 @@ from gemma4_mlx.processing.image import prepare_image
 from gemma4_mlx.processing.settings import AudioSettings, ImageSettings
 from tests.tui.driver import ANSWER, FINISHED, chatting, clip, picture
 from tui.attachments.attachment import Attachment
+from tui.widgets.answer_turn import AnswerTurn
 
 FAILED = Failed("ContextFullError", "the conversation is [too] long", "start anew with /new", 6)
 REAL = replace(DEMO_READY, name="google/gemma-4-E2B-it", is_demo=False)
@@ -131,6 +132,21 @@ async def test_the_phases_of_an_answer_have_names():
         ):
             await chat.tell(event)
             assert shown in chat.text
+
+
+async def test_who_waits_long_for_a_word_is_told_how_long(monkeypatch):
+    monkeypatch.setattr("tui.widgets.answer_turn.PATIENCE_S", 65)
+    async with chatting(FakeEngine([[PromptProgress(49, 2652)]])) as chat:
+        await chat.enter("Go")
+        (turn,) = chat.app.chat.query(AnswerTurn)
+        turn._tell_phase()
+        assert chat.text.count("reading the prompt, 49 of 2652 tokens\n") == 1
+        turn._asked_s -= 65
+        turn._tell_phase()
+        await chat.settle()
+        assert "reading the prompt, 49 of 2652 tokens · 1:05" in chat.text
+        await chat.tell(TextDelta("Well"))
+        assert "1:05" not in chat.text
 
 
 async def test_a_cut_answer_says_so():

@@ -6,6 +6,7 @@ What a turn costs is known exactly once it has been answered; a draft's words ar
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 from gemma4_mlx.events import Finished
 from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS
@@ -78,6 +79,16 @@ def used_tokens(conversation: Conversation) -> int:
             now = sum(_picture_tokens(question) for question, _ in told[:count])
             return _total(answer.finished) + (now - answer.picture_tokens)
     return 0
+
+
+def asked_tokens(conversation: Conversation) -> int:
+    """About what the question takes that is being answered; 0 while none is."""
+    answer = conversation.open_answer
+    if answer is None or answer.parent is None:
+        return 0
+    question = conversation.entries[answer.parent]
+    attached = sum(each.tokens() or 0 for each in question.attachments)
+    return attached + ceil(text_tokens(question.text) * text_rate(conversation))
 
 
 def text_rate(conversation: Conversation) -> float:

@@ -145,6 +145,7 @@ class Downloads:
         self._clock = clock
         self._downloads: dict[str, Download] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._seen: set[str] = set()  # names of those whose end has been seen in the list
 
     @property
     def all(self) -> tuple[Download, ...]:
@@ -158,14 +159,19 @@ class Downloads:
     @property
     def line(self) -> str:
         """A few words for the title bar; empty if there is nothing to say."""
-        told = [*filter(None, map(_short, self.all))]
+        told = [_short(each) for each in self.all if each.name not in self._seen]
         return told[0] if len(told) == 1 else " · ".join(told[:2]) + "…" * (len(told) > 2)
+
+    def see(self) -> None:
+        """Those that have come or failed have been seen in the list: the title need not tell."""
+        self._seen = {each.name for each in self.all if each.phase in ("done", "failed")}
 
     def start(self, name: str) -> None:
         """Fetch a model, or what is missing of it."""
         download = self._downloads.get(name)
         if download and download.is_running:
             return
+        self._seen.discard(name)
         begun = Download(name) if download is None else replace(download, phase="asking")
         self._tell(replace(begun, bytes_per_s=0.0, silent_s=0.0, message="", hint=""))
         before = self._tasks.get(name)

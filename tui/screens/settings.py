@@ -193,7 +193,7 @@ class SettingsScreen(Screen[None]):
             keys = ["enter take it"]
         if item.is_chosen:
             keys.append("del forget it" if item.section == PRESETS else "del back to the default")
-        return [*keys, "esc back to the chat"]
+        return [*keys, "esc back"]
 
     def _say(self, text: str, *, error: bool = False) -> None:
         line = self.query_one("#setting-about", Static)

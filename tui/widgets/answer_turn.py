@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
@@ -23,6 +25,9 @@ from tui.widgets.key_hints import Wanted
 from tui.widgets.thoughts import Thoughts
 from tui.widgets.tool_call import ToolCallLine
 from tui.widgets.turn import Turn
+
+PATIENCE_S = 3.0
+"""After that long without a word it is told how long it has been."""
 
 
 class AnswerTurn(Turn):
@@ -47,6 +52,7 @@ class AnswerTurn(Turn):
         self._tools = Vertical(*map(ToolCallLine, entry.tool_calls), classes="tool-calls")
         self._footer = Static(markup=False, classes="answer-footer")
         self._phase = phase
+        self._asked_s = time.monotonic()
 
     @property
     def wanted(self) -> Wanted:
@@ -64,14 +70,23 @@ class AnswerTurn(Turn):
 
     async def on_mount(self) -> None:
         """Show what there is."""
+        self._ticking = self.set_interval(1, self._tell_phase, pause=True)
         if self.entry.state == "writing":
+            self._ticking.resume()
             self.show_phase(self._phase or ("writing" if self.entry.text else ""))
         else:
             await self._end()
 
     def show_phase(self, phase: str) -> None:
-        """Say what is going on."""
-        self._footer.update(phase)
+        """Say what is going on; while there is no word to read, also for how long."""
+        self._phase = phase
+        self._tell_phase()
+
+    def _tell_phase(self) -> None:
+        waited_s = time.monotonic() - self._asked_s
+        is_slow = not (self.entry.text or self.entry.thought) and waited_s >= PATIENCE_S
+        waited = f" · {figures.waited(waited_s)}" if is_slow else ""
+        self._footer.update(f"{self._phase}{waited}")
 
     def action_thoughts(self) -> None:
         """Show or hide them."""
@@ -84,10 +99,12 @@ class AnswerTurn(Turn):
             case PromptProgress():
                 self.show_phase(figures.reading(event))
             case ThoughtDelta():
+                self._ticking.pause()
                 self.thoughts.grow()
                 self.show_phase("thinking")
             case TextDelta(text):
                 if not self._markdown.source:
+                    self._ticking.pause()
                     self.thoughts.flush()
                     self.show_phase("writing")
                 self._markdown.write(text)
@@ -97,6 +114,7 @@ class AnswerTurn(Turn):
                 await self._end()
 
     async def _end(self) -> None:
+        self._ticking.stop()
         self.thoughts.flush()
         await self._markdown.flush(last=True)
-        self.show_phase(answer_figures.ending(self.entry))
+        self._footer.update(answer_figures.ending(self.entry))

@@ -7,6 +7,31 @@ from textual.containers import Horizontal
 from textual.reactive import reactive
 from textual.widgets import Static
 
+from tui.widgets.key_hints import fitting
+
+
+class _Keys(Static):
+    """Keys, or a message; keys for which there is no room are left out whole."""
+
+    def __init__(self) -> None:
+        super().__init__(markup=False, id="hint-left")
+        self._hints = ""
+
+    def tell(self, message: str) -> None:
+        """Show a message, in as many lines as it takes."""
+        self._hints = ""
+        self.update(message)
+
+    def offer(self, hints: str) -> None:
+        """Show keys."""
+        self._hints = hints
+        self.update(fitting(hints, self.size.width) if self.size.width else hints)
+
+    def on_resize(self) -> None:
+        """There may be room for more, or for less."""
+        if self._hints:
+            self.offer(self._hints)
+
 
 class HintLine(Horizontal):
     """Keys that work now, or the answer to what was last done.
@@ -21,7 +46,7 @@ class HintLine(Horizontal):
 
     def __init__(self) -> None:
         super().__init__()
-        self._left = Static(markup=False, id="hint-left")
+        self._left = _Keys()
         self._right = Static(markup=False, id="hint-right")
         self._message = ""
 
@@ -38,18 +63,18 @@ class HintLine(Horizontal):
         self._message = message
         self._left.set_class(error, "-error")
         self._left.set_class(not error, "-said")
-        self._left.update(message)
+        self._left.tell(message)
 
     def hush(self) -> None:
         """Back to the keys."""
         self._message = ""
         self._left.remove_class("-error", "-said")
-        self._left.update(self.keys)
+        self._left.offer(self.keys)
 
     def watch_keys(self) -> None:
         """Show them, unless something is being said."""
         if not self._message:
-            self._left.update(self.keys)
+            self._left.offer(self.keys)
 
     def watch_cost(self) -> None:
         """Show it."""

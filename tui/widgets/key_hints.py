@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual.content import Content
 from textual.screen import Screen
 
 from tui.keys import named
@@ -10,6 +11,7 @@ Wanted = tuple[tuple[str, str], ...]
 """Ids of bindings, parted by spaces, and what they do in a word."""
 
 _ARROWS = set("←→↑↓")
+_BETWEEN = " · "
 
 
 def key_hints(screen: Screen[object], *wanted: tuple[str, str]) -> str:
@@ -23,7 +25,15 @@ def key_hints(screen: Screen[object], *wanted: tuple[str, str]) -> str:
     pressed: dict[str, str] = {}
     for key, active in screen.active_bindings.items():
         pressed.setdefault(active.binding.id or "", named(key))
-    return " · ".join(filter(None, (_hint(pressed, *each) for each in wanted)))
+    return _BETWEEN.join(filter(None, (_hint(pressed, *each) for each in wanted)))
+
+
+def fitting(hints: str, width: int) -> str:
+    """As many hints as there is room for: the first ones, and the last, the way out."""
+    shown = hints.split(_BETWEEN)
+    while len(shown) > 1 and Content(_BETWEEN.join(shown)).cell_length > width:
+        del shown[-2]
+    return _BETWEEN.join(shown)
 
 
 def _hint(pressed: dict[str, str], ids: str, does: str) -> str:

@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from tui.theme import QUIET
+from tui.widgets.key_hints import key_hints
 from tui.widgets.keyed import Keyed
 from tui.widgets.notice import Notice
 
@@ -63,6 +64,7 @@ class OfferCard(Notice, Keyed, can_focus=True):
         self.is_answer = is_answer
         self.offers = tuple(offers)
         self._rows = [Static(_line(offer), classes="offer") for offer in self.offers]
+        self._way = Static(markup=False, classes="offers-way")
         self._list = Vertical(*self._rows, classes="offers")
 
     @property
@@ -75,6 +77,13 @@ class OfferCard(Notice, Keyed, can_focus=True):
         yield from super().compose()
         if self._rows:
             yield self._list
+            yield self._way
+
+    def on_mount(self) -> None:
+        """While a text is being written its letters are none of ours: say how to get here."""
+        self._way.update(
+            key_hints(self.screen, ("chat.before", "goes to these, and so does a click"))
+        )
 
     def on_key(self, event: events.Key) -> None:
         """A key chooses."""
@@ -94,7 +103,7 @@ class OfferCard(Notice, Keyed, can_focus=True):
         """It has been chosen, or does not matter any more: nothing is offered from now on."""
         self.offers = ()
         self.can_focus = False
-        self._list.display = False
+        self._list.display = self._way.display = False
 
     def _choose(self, offer: Offer) -> None:
         self.post_message(self.Chosen(self, offer.name))

@@ -12,7 +12,7 @@ from tui.theme import QUIET
 
 
 class TitleBar(Horizontal):
-    """Model and state on the left, thinking on the right.
+    """Model and state on the left, thinking on the right; what is being fetched goes before.
 
     Attributes:
         model: name of the model.
@@ -48,7 +48,7 @@ class TitleBar(Horizontal):
         left = Content.assemble(
             (self.model, "bold"), "  ", ("●", colour), " ", (self.state, QUIET), title
         )
-        notes = [note for note in (self.fetching, self.note) if note]
-        notes.append("thinking on" if self.thinking else "thinking off")
+        thinking = "thinking on" if self.thinking else "thinking off"
+        notes = filter(None, (self.fetching or self.note, thinking))
         self.query_one("#title-left", Static).update(left)
         self.query_one("#title-right", Static).update(Content.styled(" · ".join(notes), QUIET))

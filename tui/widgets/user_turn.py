@@ -13,8 +13,8 @@ from tui.widgets.key_hints import Wanted
 from tui.widgets.sent_attachment import SentAttachment
 from tui.widgets.turn import Turn
 
-LONGEST_SHOWN = 4000
-"""Characters of a question; more of it would only be scrolled over."""
+LONGEST_SHOWN, MOST_LINES = 4000, 60
+"""Characters and lines of a question; more of it would only be scrolled over."""
 
 
 class UserTurn(Turn):
@@ -54,9 +54,9 @@ class UserTurn(Turn):
         yield self.speaker(self._note, "left out" if self.entry.left_out else "")
         yield from self._sent
         if text := self.entry.text:
-            more = len(text) - LONGEST_SHOWN
-            yield Static(printable(text[:LONGEST_SHOWN]), markup=False, classes="said")
-            if more > 0:
+            shown = "".join(text[:LONGEST_SHOWN].splitlines(keepends=True)[:MOST_LINES])
+            yield Static(printable(shown.rstrip("\n")), markup=False, classes="said")
+            if more := len(text) - len(shown):
                 yield Static(f"… and {more} characters more", classes="more")
 
     def show_receipts(self) -> None:

@@ -162,8 +162,10 @@ class ChatCommands:
             raise UsageError("/import needs a file that /save wrote as .json")
         from tui.export import import_chat
 
-        await self._chat.take(await asyncio.to_thread(import_chat, Path(resolve(argument))))
+        chat = await asyncio.to_thread(import_chat, Path(resolve(argument)))
+        await self._chat.take(chat)
         await self._chat.keep()
+        self._chat.say(f"read from {argument}")
 
     # What it costs
 

@@ -14,7 +14,7 @@ from gemma4_mlx.engine import EngineLike, TurnRequest
 from gemma4_mlx.errors import Gemma4Error
 from gemma4_mlx.events import Failed, Finished, ModelReady
 from tui.attachments.attachment import Attachment
-from tui.chat.context import ContextUse, text_rate, used_tokens
+from tui.chat.context import ContextUse, asked_tokens, text_rate, used_tokens
 from tui.chat.conversation import Conversation, Draft
 from tui.chat.entry import ChatForm
 from tui.chat.turn_request import turn_request
@@ -148,6 +148,7 @@ class ChatScreen(AttachingScreen):
     def context(self) -> ContextUse:
         """How full the context is, with the draft."""
         used = max(0, used_tokens(self.conversation) - self.room.freed)
+        used += asked_tokens(self.conversation)
         draft = self.composer.draft_tokens(text_rate(self.conversation)).total
         return ContextUse(self.model.context_length if self.model else 0, used, draft)
 
