@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -154,7 +155,8 @@ def _decoded(file: soundfile.SoundFile, content: bytes, name: str) -> np.ndarray
     """All of a file, float32 [samples, channels]."""
     samples = np.empty((0, file.channels), np.float32)
     with suppress(soundfile.SoundFileError):
-        samples = file.read(dtype="float32", always_2d=True)
+        # Not to its end: some codecs, such as GSM, cannot tell where that is.
+        samples = file.read(file.frames, dtype="float32", always_2d=True)
     if file.frames - len(samples) > _SLACK_S * file.samplerate:
         found_s = len(samples) / file.samplerate or _readable_s(content)
         raise AttachmentError(
@@ -275,12 +277,17 @@ def _check_duration(duration_s: float, part: AudioPart) -> None:
         return
     if part.split:
         raise AttachmentError(
-            f"{part.name} is {duration_s / 60:.1f} min long, expected at most "
+            f"{part.name} is {_up(duration_s / 60):.1f} min long, expected at most "
             f"{LONGEST_RECORDING_S // 60}",
             "attach the part of it that matters",
         )
     raise AttachmentError(
-        f"{part.name} is {duration_s:.1f} s long, and must not be split: the model hears "
+        f"{part.name} is {_up(duration_s):.1f} s long, and must not be split: the model hears "
         f"{MAX_DURATION_S} s at once",
         "let it be split, or attach a shorter clip",
     )
+
+
+def _up(value: float) -> float:
+    """To tenths: what is too long by little must not be told as if it were not."""
+    return math.ceil(round(value * 10, 6)) / 10

@@ -34,6 +34,10 @@ FILES = {
     "wav 24 bit": (".wav", {"subtype": "PCM_24"}, 1e-6),
     "wav float": (".wav", {"subtype": "FLOAT"}, 1e-7),
     "wav 8 bit": (".wav", {"subtype": "PCM_U8"}, 2e-2),
+    "wav 32 bit": (".wav", {"subtype": "PCM_32"}, 1e-6),
+    "wav double": (".wav", {"subtype": "DOUBLE"}, 1e-7),
+    "wav telephone": (".wav", {"subtype": "ALAW"}, 4e-2),
+    "wav gsm": (".wav", {"subtype": "GSM610"}, None),
     "flac": (".flac", {}, 1e-4),
     "aiff": (".aiff", {}, 1e-4),
     "ogg": (".ogg", {}, 0.1),
@@ -49,7 +53,7 @@ def test_pain_10_files_are_read(tmp_path: Path, kind: str) -> None:
     assert rate == 24000
     assert samples.dtype == np.float32
     assert abs(len(samples) - 24000) < 2400
-    if len(samples) == 24000:
+    if len(samples) == 24000 and tolerance:
         assert np.abs(samples - chirp(24000)).max() < tolerance
     assert read_audio_length(part(path)) == (len(samples), 24000)
 
@@ -68,8 +72,8 @@ BAD_SAMPLES = {
     "no channels": (np.zeros((800, 0)), 16000, "no samples"),
     "too short": (np.zeros(160), 16000, "too short"),
     "too short at 48 kHz": (np.zeros(480), 48000, "too short"),
-    "too long": (np.zeros(480_001), 16000, "hears 30 s at once"),
-    "too long at 8 kHz": (np.zeros(240_001), 8000, "30.0 s long, and must not"),
+    "too long": (np.zeros(480_001), 16000, "30.1 s long, .* hears 30 s at once"),
+    "too long at 8 kHz": (np.zeros(240_001), 8000, "30.1 s long, and must not"),
     "unscaled": (np.full(800, 20000.0), 16000, "expected -1 to 1"),
     "channels first": (np.zeros((2, 800)), 16000, "channels"),
     "three axes": (np.zeros((2, 2, 2)), 16000, "shape"),
