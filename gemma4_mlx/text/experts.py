@@ -36,11 +36,11 @@ class Router(nn.Module):
         again, which is the softmax over the chosen ones.
 
         Args:
-            x: the residual [T, D], before any norm.
+            x: the residual [B * L, D], before any norm.
 
         Returns:
-            Shares, float32 [T, active], times each expert's own scale; and the experts'
-            indices, [T, active].
+            Shares, float32 [B * L, active], times each expert's own scale; and the experts'
+            indices, [B * L, active].
         """
         scale = self["scale"].astype(mx.float32) * x.shape[-1] ** -0.5
         normed = mx.fast.rms_norm(x.astype(mx.float32), scale, self._eps)
@@ -133,18 +133,18 @@ class Experts(nn.Module):
         """Let each row be read by its experts.
 
         Args:
-            x: [T, D].
-            shares: float32 [T, active].
-            chosen: indices of experts, [T, active].
+            x: [B * L, D].
+            shares: float32 [B * L, active].
+            chosen: indices of experts, [B * L, active].
 
         Returns:
-            [T, D], the sum of the experts' results by their shares.
+            [B * L, D], the sum of the experts' results by their shares.
         """
         read = self._sorted if chosen.size >= SORTED_FROM else self._in_order
         return (read(x, chosen) * shares[..., None]).sum(axis=-2).astype(x.dtype)
 
     def _in_order(self, rows: mx.array, chosen: mx.array) -> mx.array:
-        """[T, D] and [T, active] -> [T, active, D]."""
+        """[B * L, D] and [B * L, active] -> [B * L, active, D]."""
         return self["switch_glu"](rows[:, None, None, :], chosen, False)[..., 0, :]
 
     def _sorted(self, rows: mx.array, chosen: mx.array) -> mx.array:
