@@ -8,6 +8,7 @@ from pathlib import Path
 from convert.comparison import EVERY_KIND
 from convert.quality import FILE_NAME, Quality
 from gemma4_mlx.config import ModelConfig
+from gemma4_mlx.model_name import is_hub_id
 
 CARD_NAME = "README.md"
 
@@ -22,7 +23,7 @@ def _head(quality: Quality, config: ModelConfig) -> Iterator[str]:
     tags = [("vision", config.vision_config), ("audio", config.audio_config)]
     revision = f" (revision {quality.revision})" if quality.revision else ""
     yield from ("---", "library_name: mlx", "license: apache-2.0")
-    if _is_hub_id(quality.source):
+    if is_hub_id(quality.source):
         yield f"base_model: {quality.source}"
     yield "pipeline_tag: any-to-any" if config.audio_config else "pipeline_tag: image-text-to-text"
     yield "tags: [" + ", ".join(["mlx", "gemma4", *[tag for tag, has in tags if has]]) + "]"
@@ -108,7 +109,3 @@ def _use(folder: Path) -> Iterator[str]:
 
 def _size(count: int) -> str:
     return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
-
-
-def _is_hub_id(source: str) -> bool:
-    return source.count("/") == 1 and not source.startswith((".", "/", "~"))

@@ -15,7 +15,7 @@ import mlx.core as mx
 from convert.card import write_card
 from convert.comparison import compare_logits, logits_bytes, record_logits
 from convert.fingerprint import fingerprint
-from convert.origin import find_origin
+from convert.origin import find_origin, is_on_hub
 from convert.probes import probes_for, probes_version
 from convert.progress import OnStep, Step
 from convert.quality import Quality
@@ -63,7 +63,7 @@ def measure_later(
         CheckpointError: it was not made by this program.
     """
     quality = Quality.read(folder)
-    origin = find_origin(source, quality.revision if "/" in str(source) else None, on_step)
+    origin = find_origin(source, quality.revision if is_on_hub(source) else None, on_step)
     check_reference(quality, origin.folder, force=force)
     return write_quality(folder, quality, origin.folder, on_step)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from convert.progress import OnStep, Step
 from convert.tuning import checkpoint_name
-from gemma4_mlx.config import DEMO_MODEL
 from gemma4_mlx.errors import UsageError
 from gemma4_mlx.loading import find_checkpoint
+from gemma4_mlx.model_name import is_hub_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,11 @@ class Origin:
     revision: str | None = None
 
 
+def is_on_hub(source: str | Path) -> bool:
+    """Whether a source is meant to be fetched, and so has revisions."""
+    return is_hub_id(source) and not Path(source).exists()
+
+
 def find_origin(source: str | Path, revision: str | None, on_step: OnStep) -> Origin:
     """Find a source, or fetch it: pinned to one commit, checked, and resumed where it was cut off.
 
@@ -41,7 +46,7 @@ def find_origin(source: str | Path, revision: str | None, on_step: OnStep) -> Or
         UsageError: a revision of something that is not on the hub.
         ModelNotFoundError, CheckpointError: it is not there, or came damaged.
     """
-    if source == DEMO_MODEL or Path(source).exists() or str(source).count("/") != 1:
+    if not is_on_hub(source):
         if revision is not None:
             raise UsageError(f"{source} has no revision {revision!r}: it is not on the hub")
         folder = find_checkpoint(source)

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Literal, get_args
 import mlx.core as mx
 
 from gemma4_mlx.checkpoint import evaluate, read_optional_json, read_tensors
-from gemma4_mlx.config import DEMO_MODEL, PER_LAYER_TABLE, ModelConfig
+from gemma4_mlx.config import PER_LAYER_TABLE, ModelConfig
 from gemma4_mlx.errors import ModelNotFoundError, UsageError
 from gemma4_mlx.limits import BUFFER_CACHE_BYTES
 from gemma4_mlx.memory import Demand, Machine, Weights, plan_loading, this_machine
 from gemma4_mlx.memory.weights import Amount, amount_of, part_of
 from gemma4_mlx.model import Gemma4
+from gemma4_mlx.model_name import DEMO_MODEL, is_hub_id
 from gemma4_mlx.tensor_names import target_names
 from gemma4_mlx.text.mapped_table import MappedTable
 from gemma4_mlx.towers import AUDIO, VISION, Towers
@@ -200,8 +201,7 @@ def find_checkpoint(name: str | Path, *, on_progress: OnProgress | None = None) 
         return Path(__file__).with_name(DEMO_MODEL)
     if str(name) and Path(name).is_dir():
         return Path(name)
-    parts = str(name).split("/")
-    if len(parts) != 2 or not all(parts) or str(name).startswith((".", "~")):
+    if not is_hub_id(name):
         raise ModelNotFoundError(
             f"no model {str(name)!r}: it is neither a folder nor a hub id",
             f"give {DEMO_MODEL!r}, the folder of a checkpoint, or an id like google/gemma-4-E2B-it",

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from gemma4_mlx.cli.fit import fit_hint, fit_of, published_weights
-from gemma4_mlx.config import DEMO_MODEL, ModelConfig, Quantization
+from gemma4_mlx.config import ModelConfig, Quantization
 from gemma4_mlx.errors import CheckpointError
 from gemma4_mlx.hub import missing_files, picks
 from gemma4_mlx.memory import PUBLISHED, Weights, checkpoint_weights, published_config
+from gemma4_mlx.model_name import DEMO_MODEL, is_hub_id
 
 
 def variant_of(config: ModelConfig) -> str:
@@ -117,8 +118,8 @@ def licence_of(name: str, files: Container[str]) -> str:
         return "Apache-2.0"
     if "LICENSE" in files:
         return "see LICENSE in its folder"
-    is_hub_id = name.count("/") == 1 and not Path(name).is_dir()
-    return f"see https://huggingface.co/{name}" if is_hub_id else "not told"
+    is_on_hub = is_hub_id(name) and not Path(name).is_dir()
+    return f"see https://huggingface.co/{name}" if is_on_hub else "not told"
 
 
 def facts_in_words(facts: dict[str, Any]) -> Iterable[tuple[str, str]]:

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gemma4_mlx.cli.fit import fit_of, published_weights, runs_on
-from gemma4_mlx.config import DEMO_MODEL
 from gemma4_mlx.errors import Gemma4Error
+from gemma4_mlx.model_name import DEMO_MODEL
 
 if TYPE_CHECKING:
     from gemma4_mlx.hub import CachedModel, Pick

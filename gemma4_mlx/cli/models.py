@@ -12,8 +12,8 @@ import click
 
 from gemma4_mlx.cli.notes import Notes
 from gemma4_mlx.command_options import json_option
-from gemma4_mlx.config import DEMO_MODEL
 from gemma4_mlx.errors import Gemma4Error, ModelNotFoundError, UsageError
+from gemma4_mlx.model_name import DEMO_MODEL, is_hub_id
 
 _TELL_EVERY_S = 0.2
 
@@ -206,7 +206,7 @@ def _folder_or_none(name: str) -> Path | None:
     from gemma4_mlx.hub import cached_snapshot
     from gemma4_mlx.loading import find_checkpoint
 
-    if name == DEMO_MODEL or Path(name).is_dir() or name.count("/") != 1:
+    if Path(name).is_dir() or not is_hub_id(name):
         return find_checkpoint(name)
     return cached_snapshot(name)
 
@@ -215,7 +215,7 @@ def _held(name: str, folder: str | None) -> dict[str, Any] | None:
     """What the hub's cache holds of a model; None for one that lies elsewhere."""
     from gemma4_mlx.hub import holding
 
-    if folder is None or name == DEMO_MODEL or Path(name).is_dir():
+    if folder is None or Path(name).is_dir() or not is_hub_id(name):
         return None
     held = holding(name)
     return held and {

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gemma4_mlx.command_options import json_option
-from gemma4_mlx.config import DEMO_MODEL
 from gemma4_mlx.errors import ModelNotFoundError
 from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS
+from gemma4_mlx.model_name import DEMO_MODEL, is_hub_id
 
 if TYPE_CHECKING:
     from gemma4_mlx.config import ModelConfig
@@ -142,7 +142,7 @@ def _folder(name: str) -> Path | None:
         return find_checkpoint(name)
     if Path(name).is_dir():
         return Path(name)
-    if name.count("/") != 1:
+    if not is_hub_id(name):
         return None
     snapshot = cached_snapshot(name)
     return None if snapshot is None or missing_files(snapshot) else snapshot

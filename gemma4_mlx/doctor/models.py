@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from gemma4_mlx import engine_lock
-from gemma4_mlx.config import DEMO_MODEL, ModelConfig
+from gemma4_mlx.config import ModelConfig
 from gemma4_mlx.doctor.figures import size
 from gemma4_mlx.doctor.finding import Finding, Level
 from gemma4_mlx.doctor.machine import machine_of_mlx
 from gemma4_mlx.errors import Gemma4Error
 from gemma4_mlx.hub import cached_models
 from gemma4_mlx.memory import Plan, Verdict, checkpoint_weights, plan_model
+from gemma4_mlx.model_name import DEMO_MODEL
 
 _VERDICTS: dict[Verdict, str] = {
     "fits": "fits",

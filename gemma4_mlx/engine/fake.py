@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from gemma4_mlx.config import DEMO_MODEL
 from gemma4_mlx.engine.failures import failure
 from gemma4_mlx.engine.like import Listener
 from gemma4_mlx.engine.request import TurnRequest
 from gemma4_mlx.errors import EngineLostError
 from gemma4_mlx.events import EngineLost, Event, Failed, Finished, ModelReady
+from gemma4_mlx.model_name import DEMO_MODEL
 
 
 class FakeEngine:

@@ -18,7 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gemma4_mlx.config import DEMO_MODEL
 from gemma4_mlx.engine.failures import failure
 from gemma4_mlx.engine.kept_state import KeptState
 from gemma4_mlx.engine.like import Listener
@@ -26,6 +25,7 @@ from gemma4_mlx.engine.request import TurnRequest
 from gemma4_mlx.engine_lock import EngineLock
 from gemma4_mlx.errors import EngineError, Gemma4Error
 from gemma4_mlx.events import Event, Failed, Finished, LoadProgress, ModelReady
+from gemma4_mlx.model_name import DEMO_MODEL
 
 _LOG = logging.getLogger(__name__)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,16 @@ def test_a_card_can_be_made_later(converted: Path, tmp_path: Path, short: None):
         line for line in (folder / "README.md").read_text().splitlines() if line.startswith("| all")
     )
     assert f"{figures['all']['mean_kld']:.4f}" in row
+
+
+def test_a_card_of_a_source_on_the_hub_can_be_made_from_a_copy(
+    converted: Path, tmp_path: Path, short: None
+):
+    folder = Path(shutil.copytree(converted, tmp_path / "pocket-4bit"))
+    replace(Quality.read(folder), source="somebody/pocket", revision="0123abc").write(folder)
+    run("--card-only", folder, "--against", find_checkpoint("pocket"), "--json")
+    assert Quality.read(folder).revision == "0123abc"
+    assert Quality.read(folder).logits
 
 
 def test_pain_18_a_card_against_another_base_is_refused(converted: Path, tmp_path: Path):

@@ -15,9 +15,9 @@ import mlx.core as mx
 import pytest
 
 import gemma4_mlx as g4
-from gemma4_mlx.config import DEMO_MODEL
 from gemma4_mlx.events import Finished, TextDelta
 from gemma4_mlx.loading import find_checkpoint
+from gemma4_mlx.model_name import DEMO_MODEL
 from gemma4_mlx.weights import parameters
 
 pytestmark = pytest.mark.real

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gemma4_mlx.config import DEMO_MODEL
+from gemma4_mlx.model_name import DEMO_MODEL
 from tui import figures
 from tui.text.printable import printable_line
 

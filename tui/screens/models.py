@@ -13,8 +13,8 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import Input, OptionList, Static
 
-from gemma4_mlx.config import DEMO_MODEL
 from gemma4_mlx.errors import Gemma4Error
+from gemma4_mlx.model_name import DEMO_MODEL
 from tui import figures
 from tui.models.downloads import Download, Downloads
 from tui.models.model_commands import ModelCommands

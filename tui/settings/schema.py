@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gemma4_mlx.config import DEMO_MODEL
 from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS
+from gemma4_mlx.model_name import DEMO_MODEL
 from tui.settings.kinds import Choice, Kind, Number, Switch, Text, Value, in_words
 
 
