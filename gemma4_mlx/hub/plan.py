@@ -14,6 +14,7 @@ from gemma4_mlx.hub.pick import picks
 
 _WANTED = ("*.json", "*.jinja", "model*.safetensors", "LICENSE*", "NOTICE*")
 _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_SYSTEM_ERROR = re.compile(r"\[Errno -?\d+\] ")
 _ASK_TIMEOUT_S = 20
 
 
@@ -102,11 +103,18 @@ def _refusal(hub_id: str, revision: str | None, error: Exception) -> ModelNotFou
             f"{hub_id} could not be fetched: HF_HUB_OFFLINE forbids to ask the hub",
             "unset it; models on this disk need no network",
         )
-    lines = str(error).strip().splitlines()
     return ModelNotFoundError(
-        f"{hub_id} could not be fetched: {lines[0] if lines else type(error).__name__}",
+        f"{hub_id} could not be fetched: {_in_words(error)}",
         "check the network; models on this disk need none",
     )
+
+
+def _in_words(error: Exception) -> str:
+    """The first line of what an error says; the system's own numbers mean nothing to people."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    if number := _SYSTEM_ERROR.match(lines[0]):
+        return f"the hub cannot be reached ({lines[0][number.end() :]})"
+    return lines[0]
 
 
 def _spelling(hub_id: str) -> str:

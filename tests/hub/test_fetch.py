@@ -288,3 +288,14 @@ def test_pain_51_a_model_that_is_not_whole_is_refused_without_a_network(hub: Fak
     with pytest.raises(ModelNotFoundError, match=f"lacks .*{BIG}") as error:
         obtain(HUB_ID)
     assert "could not be fetched" in error.value.message
+
+
+def test_without_a_network_no_number_of_the_system_is_told(hub: FakeHub, monkeypatch):
+    def ask(*args, **options):
+        raise OSError("[Errno -2] Name or service not known")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", ask)
+    with pytest.raises(ModelNotFoundError) as error:
+        plan_download(HUB_ID)
+    told = "could not be fetched: the hub cannot be reached (Name or service not known)"
+    assert error.value.message == f"{HUB_ID} {told}"
