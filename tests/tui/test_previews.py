@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from textual.app import App
 
+from gemma4_mlx.engine import DEMO_READY, FakeEngine
 from tests.processing.video_files import write_video
 from tests.tui.driver import chatting, picture
 from tests.tui.test_terminal import Window
@@ -128,6 +129,26 @@ async def test_blocks_or_nothing_where_the_settings_say_so(tmp_path):
         async with app.run_test(size=(40, 12)) as pilot:
             await rest(pilot)
             assert app.sent == [] and seen in app.text
+
+
+async def test_without_colours_it_is_said_why_there_is_no_picture(tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with chatting() as chat:
+        await chat.enter(f"/image {picture(tmp_path)}")
+        await chat.press("up", "space")
+        assert "no preview: NO_COLOR is set" in chat.text and "▀" not in chat.text
+        assert "640×480 · 266 tokens" in chat.text
+
+
+async def test_who_looks_before_the_model_is_known_keeps_its_budget(tmp_path):
+    engine = FakeEngine(loading=[])
+    async with chatting(engine) as chat:
+        await chat.enter(f"/image {picture(tmp_path)}")
+        await chat.press("up", "space")
+        await chat.tell(DEMO_READY)
+        await chat.press("escape")
+        assert chat.rows[0].holds.image_tokens == 280
+        assert "send ≈ 266" in chat.lines[-1]
 
 
 async def test_the_setting_reaches_the_screens(tmp_path):

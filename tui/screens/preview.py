@@ -20,7 +20,7 @@ KEYS = {"image": "←→ budget · esc back", "video": "esc back"}
 
 
 class PreviewScreen(ModalScreen[ImageTokens | None]):
-    """Closes with the budget that was chosen.
+    """Closes with the budget that was chosen; None if none was.
 
     Args:
         attachment: a picture or video whose header has been read.
@@ -45,6 +45,7 @@ class PreviewScreen(ModalScreen[ImageTokens | None]):
     def __init__(self, attachment: Attachment, *, previews: str = "auto") -> None:
         super().__init__()
         self._attachment = attachment
+        self._chosen: ImageTokens | None = None
         self._facts = Static(markup=False, id="preview-facts")
         self._preview = Preview(attachment.path, previews)
 
@@ -72,11 +73,12 @@ class PreviewScreen(ModalScreen[ImageTokens | None]):
 
     def action_close(self) -> None:
         """Back to the row."""
-        self.dismiss(self._attachment.image_tokens)
+        self.dismiss(self._chosen)
 
     def on_budget_selector_changed(self, message: BudgetSelector.Changed) -> None:
         """The cost follows."""
         message.stop()
+        self._chosen = message.value
         self._attachment = self._attachment.with_budget(message.value)
         self._show_facts()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:  # Pillow is imported when a picture is, not before
     from PIL.Image import Image
 
 Shown = HalfBlocks | KittyPicture | SixelPicture
+
+OFF = "previews are off, as the settings say"
+COLOURLESS = "no preview: NO_COLOR is set, and a picture is nothing but colours"
 
 SETTLED_S = 0.15
 """A picture is sent to the terminal when its place has been the same for so long."""
@@ -67,6 +71,9 @@ class Preview(Widget):
     def __init__(self, path: Path | None = None, previews: str = "auto") -> None:
         super().__init__()
         self._previews = previews
+        self._why_not = (
+            OFF if previews == "off" else COLOURLESS if os.environ.get("NO_COLOR") else ""
+        )
         self._image: Image | None = None
         self._shown: Shown | None = None
         self._terminal: PictureTerminal | None = None
@@ -93,8 +100,8 @@ class Preview(Widget):
 
     def render(self) -> Content:
         """All of it."""
-        if self._previews == "off" and self.path is not None:
-            return Content.styled("previews are off", QUIET)
+        if self._why_not and self.path is not None:
+            return Content.styled(self._why_not, QUIET)
         return Content("\n").join(self._shown.lines if self._shown else ())
 
     def render_lines(self, crop: Region) -> list[Strip]:
@@ -122,7 +129,7 @@ class Preview(Widget):
     def _open(self, path: Path | None) -> None:
         self._image, self.failure = None, ""
         self._fit()
-        if path is not None and self._previews != "off":
+        if path is not None and not self._why_not:
             self._read(path)
 
     @work(thread=True, exclusive=True, group="preview")

@@ -9,6 +9,7 @@ from textual import events
 from textual.binding import Binding
 from textual.screen import Screen
 
+from gemma4_mlx.messages import ImageTokens
 from tui.settings.options import ChatOptions
 from tui.widgets.composer import Composer
 
@@ -64,8 +65,13 @@ class AttachingScreen(Screen[None]):
         from tui.screens.preview import PreviewScreen
 
         message.stop()
-        screen = PreviewScreen(message.row.holds, previews=self.options.preview)
-        self.app.push_screen(screen, message.row.choose)
+        row = message.row
+
+        def choose(budget: ImageTokens | None) -> None:
+            if budget is not None:
+                row.choose(budget)
+
+        self.app.push_screen(PreviewScreen(row.holds, previews=self.options.preview), choose)
 
     def on_paste(self, event: events.Paste) -> None:
         """Whatever has the focus: who pastes or drops means the draft."""
