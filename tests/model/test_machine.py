@@ -13,7 +13,7 @@ from gemma4_mlx.memory import machine as module
 
 
 @pytest.mark.parametrize(
-    ("gib", "usable"), [(8, 5.33), (16, 10.67), (24, 16), (32, 21.33), (64, 48)]
+    ("gib", "usable"), [(8, 5.33), (16, 10.67), (24, 16), (32, 21.33), (36, 27), (64, 48)]
 )
 def test_a_mac_gives_a_model_what_metal_recommends_at_least(gib, usable):
     machine = mac(gib)
@@ -38,6 +38,9 @@ def test_metal_s_own_figures_come_first():
     }
     expected = Machine(16 * GIB, 12 * GIB + 400_000_000, 9 * GIB, "Apple M3")
     assert this_machine(info) == expected
+    assert this_machine(info | {"max_recommended_working_set_size": 16 * GIB}).usable_bytes == (
+        16 * GIB
+    )
 
 
 def linux(monkeypatch, pages: int, limit: str, folder: Path) -> None:

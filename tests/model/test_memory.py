@@ -99,6 +99,14 @@ def test_dead_keys_and_values_are_not_counted(checkpoints):
     assert checkpoint_weights(folder, config).parts == planned_weights(config, {}).parts
 
 
+def stacked(tensors: packed.Tensors, rows: int) -> None:
+    """Gate and up of the first layer's experts in one tensor, as the hub has them."""
+    experts = "language_model.model.layers.0.experts"
+    gate = tensors.pop(f"{experts}.switch_glu.gate_proj.weight")
+    tensors.pop(f"{experts}.switch_glu.up_proj.weight")
+    tensors[f"{experts}.gate_up_proj"] = mx.zeros((gate.shape[0], rows, gate.shape[2]))
+
+
 def wrong_header(source: Path, folder: Path, change) -> None:
     """Load's own tensors, changed; nothing of this can be planned."""
     tensors = packed.our_tensors(source)
@@ -121,6 +129,10 @@ def wrong_header(source: Path, folder: Path, change) -> None:
         (
             lambda t: t.update({"model.language_model.norm.weight": mx.ones(64)}),
             r"twice: language_model.model.norm.weight",
+        ),
+        (
+            lambda t: stacked(t, rows=5),
+            r"misshapen: language_model.model.layers.0.experts.gate_up_proj",
         ),
     ],
 )
