@@ -33,7 +33,7 @@ from gemma4_mlx.engine.lines import (
 from gemma4_mlx.engine.log import EngineLog
 from gemma4_mlx.engine.loss import STARTING, describe_doing, describe_loss
 from gemma4_mlx.engine.open_turns import OpenTurns
-from gemma4_mlx.engine.process import LEAVE_S, Ending, EngineProcess
+from gemma4_mlx.engine.process import KILLED_S, LEAVE_S, Ending, EngineProcess
 from gemma4_mlx.engine.recording import recorder_of
 from gemma4_mlx.engine.request import TurnRequest
 from gemma4_mlx.engine.silence import Silence
@@ -191,9 +191,9 @@ class EngineClient:
                 return
             self._process = None
             lost = describe_loss(ending, self._doing, self._log)
-            self._lost = failure(EngineLostError(lost.message, lost.hint))
+            self._lost = failed = failure(EngineLostError(lost.message, lost.hint))
             for _ in range(self._turns.end_until(self._turns.last)):
-                self._tell(self._lost)
+                self._tell(failed)
             self._tell(lost)
 
     def _hear(self, process: EngineProcess, reply: Reply) -> None:
@@ -255,7 +255,7 @@ class EngineClient:
             self._begin(partial(old.leave, encode(Bye())))
         else:
             old.kill()
-            self._begin(old.join)
+            self._begin(partial(old.join, KILLED_S))
 
     def _stop_late(self, process: EngineProcess, last: int) -> None:
         """What cannot be interrupted is ended with its process; later turns go to the next."""

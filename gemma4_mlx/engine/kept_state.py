@@ -6,12 +6,13 @@ import glob
 import logging
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol
 
-from gemma4_mlx.errors import Gemma4Error
+from gemma4_mlx.errors import Gemma4Error, SessionError
 from gemma4_mlx.events import Usage
 from gemma4_mlx.limits import MIB
 
@@ -32,6 +33,9 @@ LEAVE_BYTES = 512 * MIB
 
 SPARE_BYTES = 1024 * MIB
 """Left free on the disk."""
+
+TRIES = 2
+"""How many processes may end while they take over a file; it may be the file that ends them."""
 
 
 class Keepable(Protocol):
@@ -78,7 +82,7 @@ class KeptState:
             return
         self.leave()
         self._path, self._new_tokens = wanted, 0
-        if wanted is not None and wanted.is_file():
+        if wanted is not None:
             self._restore(wanted)
 
     def read(self, usage: Usage) -> None:
@@ -95,36 +99,47 @@ class KeptState:
         if self._path is None:
             return "not kept: the turn named no file"
         self._new_tokens = 0  # if it fails, the next try comes when as much is new
-        nbytes = self._session.saved_bytes
-        if not nbytes:
-            return "not kept: nothing was read"
-        if nbytes > KEPT_BYTES:
-            return _logged(f"not kept: it has {nbytes / 1e9:.1f} GB")
-        began_s = perf_counter()
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            _drop_leftovers(self._path)
-            free_bytes = shutil.disk_usage(self._path.parent).free
-            if free_bytes < nbytes + SPARE_BYTES:
-                return _logged(f"not kept: {free_bytes / 1e9:.1f} GB are free on the disk")
-            self._session.save(self._path)
+            return _logged(self._write(self._path))
         except (Gemma4Error, OSError) as error:
             return _logged(f"not kept: {error}")
-        took_s = perf_counter() - began_s
-        size = f"{self._held_tokens} tokens, {nbytes / 1e6:.1f} MB"
-        return _logged(f"kept {size} in {self._path} within {took_s:.2f} s")
+        except Exception as error:  # not even a fault of ours is worth an answer
+            _LOG.exception("the conversation's state cannot be written")
+            return f"not kept: unexpected {type(error).__name__}"
 
     def leave(self) -> None:
         """Write what would be lost, if that does not take long."""
         if self._new_tokens >= WORTH_TOKENS and self._session.saved_bytes <= LEAVE_BYTES:
             self.save()
 
+    def _write(self, path: Path) -> str:
+        nbytes = self._session.saved_bytes
+        if not nbytes:
+            return "not kept: nothing was read"
+        if nbytes > KEPT_BYTES:
+            return f"not kept: it has {nbytes / 1e9:.1f} GB"
+        began_s = perf_counter()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _drop_leftovers(path)
+        free_bytes = shutil.disk_usage(path.parent).free
+        if free_bytes < nbytes + SPARE_BYTES:
+            return f"not kept: {free_bytes / 1e9:.1f} GB are free on the disk"
+        self._session.save(path)
+        took_s = perf_counter() - began_s
+        size = f"{self._held_tokens} tokens, {nbytes / 1e6:.1f} MB"
+        return f"kept {size} in {path} within {took_s:.2f} s"
+
     def _restore(self, path: Path) -> None:
         began_s = perf_counter()
         try:
-            self._session.restore(path)
+            if not path.is_file():
+                return
+            with _counted(path):
+                self._session.restore(path)
         except (Gemma4Error, OSError, RuntimeError, ValueError) as error:
             _logged(f"read anew: {error}")
+        except Exception:
+            _LOG.exception("the conversation's state is read anew")
         else:
             _logged(f"taken over from {path} within {perf_counter() - began_s:.2f} s")
 
@@ -132,6 +147,27 @@ class KeptState:
 def _logged(said: str) -> str:
     _LOG.info("the conversation's state is %s", said)
     return said
+
+
+@contextmanager
+def _counted(path: Path) -> Iterator[None]:
+    """Take over a file; one whose readers did not live to tell of it is given up.
+
+    Raises:
+        SessionError: it has been.
+    """
+    tries = path.with_name(f".{path.name}.tries")
+    if tries.is_file() and tries.stat().st_size >= TRIES:
+        path.unlink()
+        tries.unlink()
+        raise SessionError(f"{path} is given up: {TRIES} processes ended while they took it over")
+    with suppress(OSError), tries.open("ab") as file:  # a folder may be for reading alone
+        file.write(b".")
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            tries.unlink()
 
 
 def _drop_leftovers(path: Path) -> None:

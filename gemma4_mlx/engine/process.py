@@ -31,6 +31,9 @@ READ_BYTES = 65536
 HELLO_S = 60.0
 """How long a process may take to say its first line."""
 
+KILLED_S = 10.0
+"""How long the system may take to end what was killed; giving back much memory takes a while."""
+
 SILENCE_S = 5.0
 """After how long without a line the face is told, again and again."""
 
@@ -89,6 +92,7 @@ class EngineProcess:
         self._recorder = recorder
         self._process: subprocess.Popen[bytes] | None = None
         self._killed = False
+        self._has_spoken = False
         self._lock = threading.Lock()
         self._outbox: SimpleQueue[bytes | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="gemma4-engine-reader", daemon=True)
@@ -146,10 +150,6 @@ class EngineProcess:
             ending = self._live()
         except OSError as error:
             ending = Ending(None, f"cannot be started: {error}")
-        except Exception as error:
-            _LOG.exception("reading from the engine failed")
-            self.kill()
-            ending = Ending(None, f"could not be understood: {error}")
         finally:
             self._owner.on_end(self, ending)
 
@@ -169,19 +169,31 @@ class EngineProcess:
         except EngineError as error:
             fault, hint = error.message, error.hint
             self.kill()
-        try:
-            # Who closes its end of the pipe without an end of its own is of no use any more.
-            code = process.wait(LEAVE_S / 4)
-        except subprocess.TimeoutExpired:
+        except Exception as error:
+            _LOG.exception("reading from the engine failed")
+            fault = f"could not be understood: {error}"
             self.kill()
-            code = process.wait()
-        if self._recorder:
+        code = self._await_end(process)
+        if code is None:
+            fault = fault or "it closed its pipe and cannot be ended"
+        elif self._recorder:
             self._recorder.note_end(code, killed=self._killed)
         self._outbox.put(None)
-        writer.join()
-        process.stdin.close()
-        process.stdout.close()
+        writer.join(LEAVE_S)
+        if not writer.is_alive():  # else somebody else holds the pipe open, and does not read
+            process.stdin.close()
+            process.stdout.close()
         return Ending(code, fault, hint)
+
+    def _await_end(self, process: subprocess.Popen[bytes]) -> int | None:
+        """Its exit code; None if the system keeps it, though it was killed."""
+        for patience_s in (LEAVE_S / 4, KILLED_S):
+            try:
+                return process.wait(patience_s)
+            except subprocess.TimeoutExpired:
+                # Who closes its end of the pipe without an end of its own is of no use any more.
+                self.kill()
+        return None
 
     def _begin(self) -> subprocess.Popen[bytes] | None:
         log = self._log.open()
@@ -204,11 +216,10 @@ class EngineProcess:
             os.close(log)
 
     def _read(self, pipe: int) -> None:
-        if not _says_something(pipe, HELLO_S):
-            raise EngineError(f"it said nothing for {HELLO_S:.0f} s")
         buffer = LineBuffer()
         while data := self._next(pipe):
             for line in buffer.feed(data):
+                self._has_spoken = True
                 if self._recorder:
                     self._recorder.note("engine", line)
                 self._owner.on_line(self, line)
@@ -216,7 +227,12 @@ class EngineProcess:
             _LOG.warning("the engine ended in the middle of a line")
 
     def _next(self, pipe: int) -> bytes:
-        while not _says_something(pipe, SILENCE_S):
+        """More of what it says; nothing once it has ended, whoever else holds its pipe open."""
+        while not _says_something(pipe, SILENCE_S if self._has_spoken else HELLO_S):
+            if not self._has_spoken:
+                raise EngineError(f"it said nothing for {HELLO_S:.0f} s")
+            if self._process and self._process.poll() is not None:
+                return b""
             self._owner.on_silence(self)
         return os.read(pipe, READ_BYTES)
 

@@ -265,6 +265,18 @@ class TestFace:
         assert face.ask(wish(""))[-1].reason == "stop"
         assert face.client.pid == before
 
+    def test_a_state_that_ends_whoever_takes_it_over_is_given_up(self, face: Face, tmp_path):
+        state = tmp_path / "state"
+        state.write_text("deadly")
+        asked = wish("", state_path=str(state))
+        face.start()
+        for _ in range(2):
+            assert face.ask(asked)[-1].kind == "EngineLostError"
+            face.until(EngineLost)
+            face.client.restart()
+        assert face.ask(asked)[-1].reason == "stop"
+        assert not state.exists()
+
     def test_a_new_process_takes_over_what_the_old_one_kept(self, face: Face, tmp_path):
         asked = wish("", state_path=str(tmp_path / "state"))
         face.start().ask(asked)

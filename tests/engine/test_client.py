@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
+import signal
+import subprocess
 import sys
 import termios
 import threading
@@ -12,6 +15,7 @@ import pytest
 
 from gemma4_mlx.engine import EngineClient, TurnRequest, client, lines, process
 from gemma4_mlx.engine.lines import PROTOCOL, Hello
+from gemma4_mlx.engine.log import EngineLog
 from gemma4_mlx.events import (
     EngineLost,
     Failed,
@@ -21,7 +25,7 @@ from gemma4_mlx.events import (
     PromptProgress,
     TextDelta,
 )
-from tests.engine.face import HELLO, LOADS, PATIENCE_S, READY, Face, hears, says, tells
+from tests.engine.face import HELLO, LOADS, PATIENCE_S, READY, Face, PlayedFace, hears, says, tells
 
 LOADED = [LoadProgress(1, 2), READY]
 DONE = Finished("stop")
@@ -222,6 +226,44 @@ def test_an_engine_that_says_nothing_is_given_up(play, monkeypatch):
     face = play(hears("bye"))
     _, loss = lost(face)
     assert "said nothing" in loss.message
+
+
+def test_an_engine_that_begins_a_line_and_no_more_is_given_up(play, monkeypatch):
+    monkeypatch.setattr(process, "HELLO_S", 0.05)
+    face = play([{"raw": '{"event":"hel'}, *hears("bye")])
+    _, loss = lost(face)
+    assert "said nothing" in loss.message
+
+
+def test_a_line_whose_values_make_no_sense_ends_the_engine(play):
+    raw = '{"event":"LoadProgress","done_bytes":"x","total_bytes":2}\n'
+    face = play([*LOADS[:2], {"raw": raw}, *hears("bye")])
+    _, loss = lost(face)
+    assert "was given up: could not be understood" in loss.message
+
+
+def test_an_engine_that_is_dead_is_told_though_somebody_holds_its_pipe(tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "SILENCE_S", 0.05)
+    monkeypatch.chdir(tmp_path)
+    face = PlayedFace(tmp_path, LOADS)
+    heir = 'sleep 60 & echo $! > heir; exec "$@"'
+    face.client._command = ["sh", "-c", heir, "sh", *face.client._command]
+    face.start().until(ModelReady)
+    os.kill(face.client.pid, signal.SIGKILL)
+    _, loss = lost(face)
+    assert "was killed (SIGKILL)" in loss.message
+    os.kill(int((tmp_path / "heir").read_text()), signal.SIGKILL)
+
+
+def test_a_process_that_the_system_keeps_holds_nobody_up(tmp_path):
+    class Kept:
+        returncode = None
+
+        def wait(self, timeout):
+            raise subprocess.TimeoutExpired("engine", timeout)
+
+    ours = process.EngineProcess([], EngineLog(tmp_path), owner=None)
+    assert ours._await_end(Kept()) is None
 
 
 def test_an_engine_that_cannot_be_started_is_told(tmp_path):

@@ -110,7 +110,10 @@ def test_another_conversation_is_taken_up_once(kept, session, tmp_path):
     assert session.restored == [b, a]
 
 
-@pytest.mark.parametrize("error", [SessionError("of another model"), OSError(5, "?"), ValueError()])
+@pytest.mark.parametrize(
+    "error",
+    [SessionError("of another model"), OSError(5, "?"), ValueError(), KeyError(), MemoryError()],
+)
 def test_a_file_that_cannot_be_used_fails_nothing(kept, session, tmp_path, error, caplog):
     caplog.set_level("INFO")
     file = tmp_path / "a"
@@ -118,10 +121,33 @@ def test_a_file_that_cannot_be_used_fails_nothing(kept, session, tmp_path, error
     session.error = error
     kept.take_up(str(file))
     assert "read anew" in caplog.text
-    assert file.exists()
+    assert list(tmp_path.iterdir()) == [file]
 
 
-@pytest.mark.parametrize("error", [UsageError("no room"), OSError(28, "no space")])
+def test_a_file_that_ended_two_processes_is_given_up(kept, session, tmp_path, caplog):
+    caplog.set_level("INFO")
+    file, tries = tmp_path / "a", tmp_path / ".a.tries"
+    for died in (1, 2):
+        file.write_bytes(b"state")
+        tries.write_bytes(b"." * died)
+        kept.take_up(str(file))
+        kept.take_up(None)
+        assert session.restored == [file]
+        assert not tries.exists()
+    assert not file.exists()
+    assert "2 processes ended while they took it over" in caplog.text
+
+
+def test_a_place_that_cannot_be_looked_at_fails_nothing(kept, session, tmp_path, caplog):
+    caplog.set_level("INFO")
+    kept.take_up(str(tmp_path / ("x" * 1000)))
+    assert "read anew" in caplog.text and session.restored == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [UsageError("no room"), OSError(28, "no space"), RuntimeError("[METAL]"), MemoryError()],
+)
 def test_a_file_that_cannot_be_written_fails_nothing(kept, session, tmp_path, error, caplog):
     caplog.set_level("INFO")
     kept.take_up(str(tmp_path / "a"))

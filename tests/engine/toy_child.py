@@ -58,7 +58,9 @@ class ToySession:
         Path(path).write_text(str(self.turns))
 
     def restore(self, path, messages=()):
-        self.turns = int(Path(path).read_text())
+        if (kept := Path(path).read_text()) == "deadly":
+            os.abort()
+        self.turns = int(kept)
 
 
 def load(folder, *, on_progress):
