@@ -91,11 +91,6 @@ class Plan:
     index: str | None
 
     @property
-    def tensor_bytes(self) -> int:
-        """Of all tensors, without headers."""
-        return sum(item.nbytes for item in self.items)
-
-    @property
     def file_bytes(self) -> Mapping[str, int]:
         """Size of each file, by its name."""
         sizes = {name: len(header) for name, header in self.headers.items()}

@@ -10,7 +10,7 @@ import mlx.core as mx
 
 from gemma4_mlx.errors import CheckpointError
 from gemma4_mlx.json_file import read_json_object
-from gemma4_mlx.weight_file import read_entries, read_header, shard_paths
+from gemma4_mlx.weight_file import read_entries, shard_paths
 
 _AGAIN = "is the folder of the model still there and whole?"
 _EVALUATED_BYTES = 8 * 1024**2
@@ -27,16 +27,6 @@ def read_tensors(folder: Path) -> dict[str, mx.array]:
     for path in shard_paths(folder):
         tensors.update(_lazy(path))
     return tensors
-
-
-def read_shard(path: Path) -> dict[str, mx.array]:
-    """The tensors of one file, by name; lazy.
-
-    Raises:
-        CheckpointError: the file is cut short, or not a safetensors file.
-    """
-    read_header(path)
-    return _lazy(path)
 
 
 def evaluate(arrays: Iterable[mx.array], on_read: Callable[[int], None] | None = None) -> None:

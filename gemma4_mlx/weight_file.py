@@ -75,8 +75,12 @@ def read_entries(folder: Path) -> dict[str, TensorEntry]:
     return entries
 
 
-def middle_bytes(entries: Iterable[TensorEntry]) -> Iterator[bytes]:
-    """Up to 64 bytes from the middle of each tensor, in the order of the entries.
+def middle_bytes(entries: Iterable[TensorEntry], most: int = 64) -> Iterator[bytes]:
+    """Some bytes of each tensor: from its middle, as the first rows of tables are often special.
+
+    Args:
+        entries: of the tensors, whose order is kept.
+        most: so many bytes, or half a tensor where that is less.
 
     Raises:
         CheckpointError: a file cannot be read.
@@ -86,7 +90,7 @@ def middle_bytes(entries: Iterable[TensorEntry]) -> Iterator[bytes]:
             with path.open("rb", buffering=0) as file:
                 for entry in of_file:
                     file.seek(entry.start + entry.nbytes // 2)
-                    yield file.read(min(64, entry.nbytes - entry.nbytes // 2))
+                    yield file.read(min(most, entry.nbytes - entry.nbytes // 2))
         except OSError as error:
             raise CheckpointError(f"{path} cannot be read: {error}", _AGAIN) from None
 

@@ -32,9 +32,6 @@ Verdict = Literal["fits", "tight", "too big"]
 COMFORT_SHARE = 0.1
 """Share of the usable memory that a model which fits leaves free."""
 
-WORTHWHILE_SHARE = 0.05
-"""Packing keys and values is worth a word if it saves as much of the whole."""
-
 LIBRARIES_BYTES = 80_000_000
 """Python, MLX and the other libraries, measured on Linux after a turn of the bundled model."""
 
@@ -173,11 +170,6 @@ class Plan:
         plain, packed = replace(kv, bits=None), replace(kv, bits=kv.bits or KV_BITS[0])
         before, after = (cache_bytes(text, self.context, item, each) for each in (plain, packed))
         return before - after
-
-    @property
-    def packing_is_worthwhile(self) -> bool:
-        """Whether that is so much of the whole that it should be offered."""
-        return self.packing_saves_bytes >= WORTHWHILE_SHARE * self.total_bytes
 
 
 def can_pack(config: TextConfig, kv: KVFormat) -> bool:

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemma4_mlx import weight_file
-from gemma4_mlx.checkpoint import read_optional_json, read_shard, read_tensors
+from gemma4_mlx.checkpoint import read_optional_json, read_tensors
 from gemma4_mlx.errors import CheckpointError, ModelNotFoundError
-from gemma4_mlx.weight_file import shard_paths
+from gemma4_mlx.weight_file import read_header, shard_paths
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_whole_file_is_read(whole):
-    assert {name: array.shape for name, array in read_shard(whole).items()} == {
+    assert {name: array.shape for name, array in read_tensors(whole.parent).items()} == {
         "a": (40,),
         "b": (2, 3),
     }
@@ -36,7 +36,7 @@ def test_pain_52_a_file_cut_anywhere_is_an_error(share, whole, tmp_path_factory)
     cut = tmp_path_factory.mktemp("cut") / "model.safetensors"
     cut.write_bytes(data[: int(len(data) * share)])
     with pytest.raises(CheckpointError, match=r"model\.safetensors") as error:
-        read_shard(cut)
+        read_header(cut)
     assert "download it again" in error.value.hint
 
 
@@ -44,14 +44,14 @@ def test_pain_52_a_file_that_is_too_long_is_an_error(whole, tmp_path):
     longer = tmp_path / "model.safetensors"
     longer.write_bytes(whole.read_bytes() + b"\0")
     with pytest.raises(CheckpointError, match="its header says"):
-        read_shard(longer)
+        read_header(longer)
 
 
 def test_a_damaged_header_is_an_error(tmp_path):
     path = tmp_path / "model.safetensors"
     path.write_bytes((5).to_bytes(8, "little") + b"{oops")
     with pytest.raises(CheckpointError, match=r"header of .* is not valid JSON"):
-        read_shard(path)
+        read_header(path)
 
 
 def written(path: Path, header: dict, data: bytes = b"") -> Path:
@@ -84,9 +84,9 @@ def entry(start: int, stop: int, count: int = 1) -> dict:
     ],
 )
 def test_headers_that_lie_are_refused_before_anything_is_read(tmp_path, header, message):
-    path = written(tmp_path / "model.safetensors", header, b"\0" * 12)
+    written(tmp_path / "model.safetensors", header, b"\0" * 12)
     with pytest.raises(CheckpointError, match=message) as error:
-        read_shard(path)
+        read_tensors(tmp_path)
     assert error.value.exit_code == 3
 
 
@@ -94,13 +94,13 @@ def test_a_header_that_is_too_large_is_refused(tmp_path):
     path = tmp_path / "model.safetensors"
     path.write_bytes((1 << 62).to_bytes(8, "little") + b"{}")
     with pytest.raises(CheckpointError, match="not a whole safetensors file"):
-        read_shard(path)
+        read_header(path)
 
 
 def test_no_more_is_read_than_a_header_may_have(whole, monkeypatch):
     monkeypatch.setattr(weight_file, "_HEADER_LIMIT_BYTES", 50)
     with pytest.raises(CheckpointError, match="not a whole safetensors file"):
-        read_shard(whole)
+        read_header(whole)
 
 
 def index(folder: Path, **weight_map: object) -> None:

@@ -33,9 +33,3 @@ def tree(module: Path) -> ast.Module:
 def functions(module: Path) -> Iterator[Function]:
     """All functions and methods of a file, nested ones included."""
     return (node for node in ast.walk(tree(module)) if isinstance(node, Function))
-
-
-def dotted(module: Path) -> str:
-    """gemma4_mlx/text/__init__.py -> gemma4_mlx.text"""
-    parts = module.with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
