@@ -6,6 +6,7 @@ together have become too large.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,9 @@ from pathlib import Path
 from gemma4_mlx.folders import state_folder
 
 MOST_BYTES = 4_000_000_000
+
+LEFT_AFTER_S = 86_400.0
+"""A file with a dot before its name is being written; so much later, whoever did that was killed."""
 
 
 def caches_folder() -> Path:
@@ -40,9 +44,13 @@ class SessionCaches:
             self.path(session_id).unlink(missing_ok=True)
 
     def tidy(self, session_ids: Collection[str]) -> None:
-        """Delete the files of all other chats, and the oldest of too many bytes."""
+        """Delete the files of all other chats, what was left behind, the oldest of too many bytes."""
         total_bytes = 0
-        for _, size_bytes, path in sorted(self._files(), reverse=True):
+        for written_s, size_bytes, path in sorted(self._files(), reverse=True):
+            if path.name.startswith("."):
+                if written_s < time.time() - LEFT_AFTER_S:
+                    self.forget(path.name)
+                continue
             total_bytes += size_bytes
             if path.name not in session_ids or total_bytes > MOST_BYTES:
                 self.forget(path.name)
@@ -51,7 +59,7 @@ class SessionCaches:
         found = []
         with suppress(OSError):
             for path in self._folder.iterdir():
-                if path.is_file() and not path.name.startswith("."):  # those are being written
+                if path.is_file():
                     facts = path.stat()
                     found.append((facts.st_mtime, facts.st_size, path))
         return found

@@ -43,6 +43,15 @@ def test_the_oldest_go_when_there_is_too_much(tmp_path, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} == {"a", "b"}
 
 
+def test_what_killed_writers_left_goes_after_a_day(tmp_path):
+    left, being_written = tmp_path / ".a.1.safetensors", tmp_path / ".a.2.safetensors"
+    for file in (left, being_written):
+        file.write_bytes(b"half")
+    os.utime(left, (1000, 1000))
+    SessionCaches(tmp_path).tidy("a")
+    assert list(tmp_path.iterdir()) == [being_written]
+
+
 def test_a_folder_that_is_not_there_is_empty(tmp_path):
     SessionCaches(tmp_path / "nowhere").tidy(())
     SessionCaches(tmp_path / "nowhere").forget("x")
