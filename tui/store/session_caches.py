@@ -16,7 +16,7 @@ from gemma4_mlx.folders import state_folder
 MOST_BYTES = 4_000_000_000
 
 LEFT_AFTER_S = 86_400.0
-"""A file with a dot before its name is being written; so much later, whoever did that was killed."""
+"""A file with a dot before its name is being written; so much later, its writer was killed."""
 
 
 def caches_folder() -> Path:
@@ -44,7 +44,7 @@ class SessionCaches:
             self.path(session_id).unlink(missing_ok=True)
 
     def tidy(self, session_ids: Collection[str]) -> None:
-        """Delete the files of all other chats, what was left behind, the oldest of too many bytes."""
+        """Delete what is of no chat, what was left behind, and the oldest of too many bytes."""
         total_bytes = 0
         for written_s, size_bytes, path in sorted(self._files(), reverse=True):
             if path.name.startswith("."):
