@@ -142,5 +142,5 @@ def _in_words(receipt: MediaReceipt) -> str:
 
 def _left_out(receipt: MediaReceipt) -> str:
     is_sound = receipt.left_out == "sound"
-    why = "this model does not hear" if is_sound else "of a picture the first is seen"
+    why = "this model does not hear" if is_sound else "only the first is seen"
     return f"note: {receipt.name}: without its {receipt.left_out}, for {why}"

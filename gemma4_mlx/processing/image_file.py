@@ -30,7 +30,6 @@ _ORIENTATION_TAG = 0x0112
 _SIDEWAYS = {5, 6, 7, 8}
 _SIZE_TAGS = (0x0100, 0x0101)
 _SERIES = {"GIF": "frame", "WEBP": "frame", "PNG": "frame", "TIFF": "page"}
-_FEWEST_OF_SERIES = 2
 
 
 def open_image(source: Any, *, name: str) -> Image.Image:
@@ -77,10 +76,13 @@ def unseen_pictures(source: Any, *, name: str) -> str:
     with _as_attachment_errors(name):
         image = _open(source, name)
         noun = _SERIES.get(image.format or "")
-        count: int = getattr(image, "n_frames", 1) if noun else 1
-    if count < _FEWEST_OF_SERIES:
-        return ""
-    return f"{noun}s 2 to {count}" if count > _FEWEST_OF_SERIES else f"{noun} 2"
+        if not noun:
+            return ""
+        try:
+            count: int = getattr(image, "n_frames", 1)
+        except Exception:  # Pillow raises whatever it trips over behind the first
+            return f"further {noun}s, which are damaged"
+    return {1: "", 2: f"{noun} 2"}.get(count, f"{noun}s 2 to {count}")
 
 
 @contextmanager

@@ -94,13 +94,14 @@ def _end_of(name: bytes, pieces: Iterator[Piece]) -> int | None:
 
 def _pieces(file: BinaryIO, at: int, read: Callable[[bytes, int], Piece | None]) -> Iterator[Piece]:
     """What lies one after the other from `at` on; the last may go on behind the file's end."""
+    size = file.seek(0, io.SEEK_END)
     for _ in range(_MOST_PIECES):
         head = _head(file, at)
         piece = read(head, at) if len(head) >= 8 else None
         if piece is None:
             return
         yield piece
-        if piece.end is None or piece.end >= _UNKNOWN_LONG_BYTES:
+        if piece.end is None or piece.end >= size:
             return
         at = piece.end
 

@@ -50,7 +50,7 @@ def read_sound(file: FileState, name: str) -> tuple[np.ndarray, int]:
         raise AttachmentError(
             f"{name} is damaged: its header says {length / rate:.1f} s of sound, and "
             f"{found / rate:.1f} s can be decoded",
-            "attach another copy",
+            f"attach another copy. To hear what is there: ffmpeg -i {name} clip.wav",
         )
     return samples, rate
 

@@ -78,7 +78,7 @@ def test_pain_01_what_is_left_out_is_told(capsys):
     note = "note: a.mp4: without its sound, for this model does not hear\n"
     assert capsys.readouterr().err == note
     answer.tell([MediaReceipt("image", "a.gif", 64, 64, left_out="frames 2 to 9")])
-    note = "note: a.gif: without its frames 2 to 9, for of a picture the first is seen\n"
+    note = "note: a.gif: without its frames 2 to 9, for only the first is seen\n"
     assert capsys.readouterr().err == note
 
 

@@ -63,6 +63,16 @@ def test_pain_01_of_several_pictures_the_first_is_seen_and_that_is_told(
         assert receipt_of(ImagePart(path), prepared, hears=True).left_out == said
 
 
+def test_damage_behind_the_first_page_is_told_and_hides_it_not(tmp_path: Path) -> None:
+    path = saved(tmp_path, WAVES, ".tiff", save_all=True, append_images=[WAVES])
+    content = path.read_bytes()
+    second = content.rfind(b"\0\1\4\0")  # its width
+    path.write_bytes(content[:second] + b"\xff" + content[second + 1 :])
+    prepared = prepare_image(ImagePart(path), 70, ImageSettings())
+    assert prepared.unseen == "further pages, which are damaged"
+    np.testing.assert_array_equal(pixels(path), np.asarray(WAVES))
+
+
 def test_a_phones_second_exposure_is_no_second_picture(tmp_path: Path) -> None:
     path = saved(tmp_path, WAVES, ".jpg", format="MPO", save_all=True, append_images=[WAVES])
     assert prepare_image(ImagePart(path), 70, ImageSettings()).unseen == ""
