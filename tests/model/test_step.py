@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gemma4_mlx.errors import CacheError
+from gemma4_mlx.kv_format import KVFormat
 from gemma4_mlx.loading import load_model
 from gemma4_mlx.model import Gemma4
 from tests.parity.recipe import write_checkpoint
@@ -39,6 +40,24 @@ def test_sequences_of_a_batch_do_not_meet(model, ids):
         alone = logits(model, ids[index : index + 1])
         for ours, whole in zip(alone, together, strict=True):
             np.testing.assert_allclose(whole[index : index + 1], ours, atol=2e-5)
+
+
+@pytest.mark.parametrize("kv", [KVFormat(), KVFormat(8), KVFormat(folded=True)])
+def test_sequences_with_pictures_of_their_own_do_not_meet(model, ids, kv):
+    """Read in pieces, kept in any way; alone, each is read at once."""
+    for row, (start, stop) in enumerate([(3, 7), (10, 20), (35, 40)]):
+        ids[row, start:stop] = model.config.image_token_id
+    soft_tokens = [mx.random.normal((count, 64), key=mx.random.key(count)) for count in (4, 10, 5)]
+    together, cache = model.splice(ids, soft_tokens), model.make_cache(kv)
+    for start, stop in ((0, 9), (9, 22), (22, 23), (23, 40)):
+        last = model.forward(together.rows(start, stop), cache, last_row_only=True)
+        for row in range(len(ids)):
+            shown = soft_tokens[row : row + 1]
+            alone = model.splice(ids[row : row + 1], shown).rows(0, stop)
+            expected = model.forward(alone, model.make_cache(kv), last_row_only=True)
+            np.testing.assert_allclose(
+                np.array(last[row : row + 1]), np.array(expected), atol=2e-2 if kv.bits else 5e-5
+            )
 
 
 def test_the_last_rows_of_a_batch_are_those_of_its_sequences(model, ids):
