@@ -7,6 +7,7 @@ heard: the little that a codec adds in front or behind is not part of it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,14 +39,17 @@ def read_sound(file: FileState, name: str) -> tuple[np.ndarray, int]:
         AttachmentError: it cannot be read, has no sound, or is damaged.
     """
     check_whole(file.path, name)
+    from av.error import FFmpegError
+
     with open_container(file.path, name) as container:
         stream = _sound_track(container, name)
         length, rate = _length(container, stream, name)
         samples, found = np.zeros(length, np.float32), 0
-        for piece in _mono(container, stream):
-            room = samples[found : found + len(piece)]
-            room[:] = piece[: len(room)]
-            found += len(piece)
+        with suppress(FFmpegError):  # how much can be decoded is told below
+            for piece in _mono(container, stream):
+                room = samples[found : found + len(piece)]
+                room[:] = piece[: len(room)]
+                found += len(piece)
     if abs(found - length) > _CODEC_PADDING_S * rate:
         raise AttachmentError(
             f"{name} is damaged: its header says {length / rate:.1f} s of sound, and "

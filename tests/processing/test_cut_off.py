@@ -36,7 +36,7 @@ def by_av(form: str, codec: str, samples: np.ndarray = SAMPLES, **options: Any) 
     rate, kbps = options.pop("rate", RATE), options.pop("kbps", 64)
     file = io.BytesIO()
     with av.open(file, "w", format=form, options=options) as container:
-        stream = container.add_stream(codec, rate=rate, layout="mono")
+        stream: Any = container.add_stream(codec, rate=rate, layout="mono")
         stream.bit_rate = kbps * 1000
         frame = av.AudioFrame.from_ndarray(samples[None].astype(np.float32), "fltp", "mono")
         frame.sample_rate, frame.pts = rate, 0

@@ -276,6 +276,24 @@ def test_the_sound_is_read_whole(tmp_path, name):
     assert samples[middle].std() == pytest.approx(tone(1)[: rate // 2].std(), rel=0.1)
 
 
+def test_damaged_sound_is_told_with_what_is_there(tmp_path):
+    path = write_sound(tmp_path / "a.m4a", 20.0)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 5000] = bytes(5000)
+    path.write_bytes(content)
+    with pytest.raises(AttachmentError, match=r"header says 20\.0 s of sound, and 10\.\d s can"):
+        read_audio(AudioPart(path, name="a.m4a"))
+
+
+def test_a_broadcast_that_ends_in_a_frame_is_heard(tmp_path):
+    """Whoever records it stops anywhere."""
+    whole = write_video(tmp_path / "a.ts", 40, sound_s=4.0).read_bytes()
+    for packets in range(4, 40, 5):
+        (tmp_path / "b.ts").write_bytes(whole[: -188 * packets])
+        samples, rate = read_audio(AudioPart(tmp_path / "b.ts", name="b.ts"))
+        assert 3 < len(samples) / rate <= 4.1
+
+
 def test_a_clip_in_a_file_for_videos_is_a_clip(tmp_path):
     path = write_sound(tmp_path / "a.m4a", 2.0)
     assert is_container(path) and not has_pictures(path, "a.m4a")
