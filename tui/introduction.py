@@ -8,14 +8,14 @@ from tui import figures
 REAL_MODEL = "gemma4 chat -m mlx-community/gemma-4-e2b-it-4bit"
 
 DEMO = f"""\
-This is pocket, a small demo model that comes with the program: a Gemma 4
-in miniature with all its parts, trained for a few things only.
+This is pocket, a small demo model that comes along:
+a Gemma 4 in miniature, with all its parts.
 
-  pictures   names coloured shapes, their colours, their number
-  sound      hears single spoken words
-  words      answers questions on this program, adds two digits
+  pictures   coloured shapes: which, and how many
+  sound      single spoken words
+  words      questions on this program, sums of digits
 
-Everything else it gets wrong. For a real model (on a Mac; 3.6 GB):
+The rest it gets wrong. A real model (Mac, 3.6 GB):
 
   {REAL_MODEL}"""
 

@@ -60,6 +60,16 @@ async def test_hints_of_turns_and_code_name_the_keys_that_work():
         assert chat.prompt.has_focus
 
 
+async def test_a_key_moves_long_lines_of_code_by_some_letters_not_by_one():
+    code = "```\n" + "0123456789" * 10 + "\n```\n"
+    async with chatting(FakeEngine([[TextDelta(code), FINISHED]]), size=(60, 24)) as chat:
+        await chat.enter("go")
+        await chat.press("alt+up", "right")
+        assert "  7890123456" in chat.text  # the blank before the line counts
+        await chat.press("left")
+        assert " 0123456789" in chat.text
+
+
 async def test_copying_gives_the_source():
     async with chatting(FakeEngine([[TextDelta(CODE), FINISHED]]), size=(80, 40)) as chat:
         await chat.enter("go [b]on[/b]")

@@ -35,3 +35,13 @@ async def test_they_follow_the_window_and_what_stands_beside_them():
         await chat.pilot.resize_terminal(120, 34)
         await chat.settle()
         assert "ctrl+r record · /help" in chat.lines[-1]
+
+
+async def test_the_way_out_of_the_settings_and_of_the_files_is_named_in_a_narrow_window():
+    async with chatting(size=(60, 20)) as chat:
+        await chat.press("f2")
+        assert chat.lines[-1].strip() == "enter type, ctrl+g in your editor · esc back"
+        await chat.press("escape", "ctrl+f")
+        assert "enter attach · space mark · ← up · esc back" in chat.text
+        await chat.press("escape", "ctrl+s")
+        assert "enter open · ↓ rename, export, delete · esc back" in chat.text

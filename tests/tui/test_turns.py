@@ -23,6 +23,7 @@ from gemma4_mlx.processing.image import prepare_image
 from gemma4_mlx.processing.settings import AudioSettings, ImageSettings
 from tests.tui.driver import ANSWER, FINISHED, chatting, clip, picture
 from tui.attachments.attachment import Attachment
+from tui.introduction import introduce
 from tui.widgets.answer_turn import AnswerTurn
 
 FAILED = Failed("ContextFullError", "the conversation is [too] long", "start anew with /new", 6)
@@ -36,9 +37,13 @@ def receipt(path, tokens=266, image_tokens=280):
 async def test_the_demo_model_is_honest_about_itself():
     async with chatting() as chat:
         assert "small demo model" in chat.text
-        assert "names coloured shapes" in chat.text
+        assert "coloured shapes" in chat.text
         assert "gemma4 chat -m mlx-community/gemma-4-e2b-it-4bit" in chat.text
         assert "demo model" in chat.lines[0]
+
+
+def test_the_introduction_is_not_broken_in_a_narrow_window():
+    assert max(map(len, introduce(DEMO_READY).splitlines())) <= 55
 
 
 async def test_a_real_model_is_no_demo():

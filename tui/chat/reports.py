@@ -35,10 +35,9 @@ def stats_report(conversation: Conversation) -> tuple[str, list[str]]:
 
 def context_report(use: ContextUse, conversation: Conversation) -> list[str]:
     """Lines: the whole, the draft, and each picture and clip."""
-    lines = [
-        f"{figures.tokens(use.used)} of {use.limit or 'an unknown number'} are taken",
-        f"the draft would take about {use.draft}",
-    ]
+    lines = [f"{figures.tokens(use.used)} of {use.limit or 'an unknown number'} are taken"]
+    if use.draft:
+        lines.append(f"the draft would take about {use.draft}")
     for question, _ in conversation.told():
         for place, attachment in enumerate(question.attachments):
             got = sum(each.tokens for each in question.receipts_of(place))

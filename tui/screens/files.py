@@ -23,9 +23,10 @@ from tui.attachments.paths import media_kind
 from tui.text.printable import printable_line
 from tui.theme import QUIET
 from tui.widgets.file_list import FileList
+from tui.widgets.key_line import KeyLine
 from tui.widgets.preview import Preview
 
-KEYS = "enter attach · space mark · ← up · esc back · ctrl+a all files"
+KEYS = "enter attach · space mark · ← up · ctrl+a all files · esc back"
 
 
 class FilesScreen(ModalScreen[list[Path]]):
@@ -106,7 +107,7 @@ class FilesScreen(ModalScreen[list[Path]]):
                 with Vertical(id="files-look"):
                     yield self._preview
                     yield Static(markup=False, id="files-facts")
-            yield Static(KEYS, id="files-keys")
+            yield KeyLine(KEYS, id="files-keys")
 
     def on_mount(self) -> None:
         """Read the folder."""

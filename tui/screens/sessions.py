@@ -29,7 +29,7 @@ MOST = 200
 """How many chats are listed; older ones are found by searching."""
 
 SEARCH_KEYS = (
-    "type to search · [@click=screen.open]enter open[/] · ↓ list: rename, export, delete"
+    "[@click=screen.open]enter open[/] · ↓ rename, export, delete"
     " · [@click=screen.leave]esc back[/]"
 )
 LIST_KEYS = (

@@ -16,6 +16,7 @@ from gemma4_mlx.errors import UsageError
 from tui import editor
 from tui.settings.setting_items import PRESETS, Desk, Item, items
 from tui.text.printable import printable
+from tui.widgets.key_line import KeyLine
 from tui.widgets.settings_list import SettingsList
 
 
@@ -58,7 +59,7 @@ class SettingsScreen(Screen[None]):
             with Horizontal(id="setting-input"):
                 yield Static("> ")
                 yield self._input
-            yield Static(markup=False, classes="page-keys")
+            yield KeyLine(classes="page-keys")
 
     def on_mount(self) -> None:
         """Show what there is."""
@@ -181,7 +182,7 @@ class SettingsScreen(Screen[None]):
         if item is None:
             return
         self._say(item.about)
-        self.query_one(".page-keys", Static).update(" · ".join(self._keys(item)))
+        self.query_one(KeyLine).offer(" · ".join(self._keys(item)))
 
     def _keys(self, item: Item) -> list[str]:
         """The keys that do something now."""

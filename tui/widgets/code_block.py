@@ -9,14 +9,17 @@ from textual.widgets.markdown import MarkdownFence
 from tui.widgets.key_hints import Wanted
 from tui.widgets.keyed import Keyed
 
+SCROLLED_CELLS = 8
+"""Of a line that is too long, with one key."""
+
 
 class CodeBlock(MarkdownFence, Keyed, can_focus=True):
     """Code as it was written: it scrolls instead of wrapping, and can be copied as source."""
 
     BINDINGS = [
         Binding("y", "copy", "Copy the code", id="code.copy"),
-        Binding("left", "scroll_left", "Scroll to the left", show=False, id="code.left"),
-        Binding("right", "scroll_right", "Scroll to the right", show=False, id="code.right"),
+        Binding("left", "slide(-1)", "Scroll to the left", show=False, id="code.left"),
+        Binding("right", "slide(1)", "Scroll to the right", show=False, id="code.right"),
     ]
 
     class Copied(Message):
@@ -39,3 +42,7 @@ class CodeBlock(MarkdownFence, Keyed, can_focus=True):
     def action_copy(self) -> None:
         """Ask for the source to be copied."""
         self.post_message(self.Copied(self.source_code))
+
+    def action_slide(self, by: int) -> None:
+        """Show what is further on in long lines, or further back."""
+        self.scroll_relative(x=by * SCROLLED_CELLS, animate=False)

@@ -7,30 +7,7 @@ from textual.containers import Horizontal
 from textual.reactive import reactive
 from textual.widgets import Static
 
-from tui.widgets.key_hints import fitting
-
-
-class _Keys(Static):
-    """Keys, or a message; keys for which there is no room are left out whole."""
-
-    def __init__(self) -> None:
-        super().__init__(markup=False, id="hint-left")
-        self._hints = ""
-
-    def tell(self, message: str) -> None:
-        """Show a message, in as many lines as it takes."""
-        self._hints = ""
-        self.update(message)
-
-    def offer(self, hints: str) -> None:
-        """Show keys."""
-        self._hints = hints
-        self.update(fitting(hints, self.size.width) if self.size.width else hints)
-
-    def on_resize(self) -> None:
-        """There may be room for more, or for less."""
-        if self._hints:
-            self.offer(self._hints)
+from tui.widgets.key_line import KeyLine
 
 
 class HintLine(Horizontal):
@@ -46,7 +23,7 @@ class HintLine(Horizontal):
 
     def __init__(self) -> None:
         super().__init__()
-        self._left = _Keys()
+        self._left = KeyLine(id="hint-left")
         self._right = Static(markup=False, id="hint-right")
         self._message = ""
 
