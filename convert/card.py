@@ -7,6 +7,7 @@ from pathlib import Path
 
 from convert.comparison import EVERY_KIND
 from convert.quality import FILE_NAME, Quality
+from gemma4_mlx.byte_sizes import exact_size
 from gemma4_mlx.config import ModelConfig
 from gemma4_mlx.model_name import is_hub_id
 
@@ -37,8 +38,8 @@ def _head(quality: Quality, config: ModelConfig) -> Iterator[str]:
 def _weights(quality: Quality) -> Iterator[str]:
     saved = 1 - quality.weight_bytes / quality.source_bytes if quality.source_bytes else 0.0
     yield from ("## Weights", "", "| | |", "|---|--:|")
-    yield f"| size | {_size(quality.weight_bytes)} |"
-    yield f"| size of the source | {_size(quality.source_bytes)} ({saved:.0%} saved) |"
+    yield f"| size | {exact_size(quality.weight_bytes)} |"
+    yield f"| size of the source | {exact_size(quality.source_bytes)} ({saved:.0%} saved) |"
     yield f"| bits per weight, all | {quality.bits_per_weight:.2f} |"
     yield f"| bits per weight, text | {quality.bits_per_text_weight:.2f} |"
     yield f"| fingerprint of the source | `{quality.fingerprint}` |"
@@ -105,7 +106,3 @@ def _row(kind: str, figures: Mapping[str, float]) -> str:
 def _use(folder: Path) -> Iterator[str]:
     yield from ("## Use", "", "```", f"gemma4 chat -m {folder.name}", "```", "")
     yield "mlx-lm, mlx-vlm and LM Studio load this folder, too."
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gemma4_mlx.byte_sizes import exact_size
+
 if TYPE_CHECKING:
     from convert.conversion import ConversionReport
     from convert.progress import OnStep
@@ -113,11 +115,9 @@ def _card_only(folder: Path, options: dict[str, Any], on_step: OnStep) -> None:
 
 
 def _say(report: ConversionReport) -> None:
-    from convert.progress import sized
-
     quality = report.quality
     click.echo(
-        f"{report.dest}: {sized(quality.weight_bytes)}, "
+        f"{report.dest}: {exact_size(quality.weight_bytes)}, "
         f"{quality.bits_per_weight:.2f} bits per weight, recipe {quality.recipe}"
     )
 

@@ -29,12 +29,13 @@ from convert.origin import Origin, find_origin
 from convert.packed import Packed
 from convert.packer import PackRows
 from convert.plan import Item, Plan, plan_files
-from convert.progress import OnStep, Step, sized
+from convert.progress import OnStep, Step
 from convert.quality import Quality
 from convert.rounding import pack_rows
 from convert.scan import check_finite, find_lattice
 from convert.source import Source
 from convert.tensors import TensorWork
+from gemma4_mlx.byte_sizes import exact_size
 from gemma4_mlx.config import PER_LAYER_TABLE
 from gemma4_mlx.errors import ConversionError, UsageError
 from gemma4_mlx.loading import load_model
@@ -149,7 +150,7 @@ def _announce(source: Source, choice: Choice, plan: Plan, on_step: OnStep) -> No
     text_bits = bits_per_weight(source.config, choice.formats, text_only=True)
     detail = (
         f"{choice.recipe}: {bits:.2f} bits per weight ({text_bits:.2f} in the text part), "
-        f"{sized(plan.total_bytes)}"
+        f"{exact_size(plan.total_bytes)}"
     )
     on_step(Step("plan", total_bytes=plan.total_bytes, detail=detail))
     for note in choice.notes:
@@ -166,7 +167,7 @@ def _check_space(job: Job, plan: Plan) -> None:
     needed = plan.total_bytes + _SPARE_BYTES
     if free < needed:
         raise ConversionError(
-            f"{job.dest} needs {sized(needed)} of disk, {sized(free)} are free",
+            f"{job.dest} needs {exact_size(needed)} of disk, {exact_size(free)} are free",
             "make room, or choose a DEST on another disk",
         )
 

@@ -19,6 +19,7 @@ from convert.origin import find_origin, is_on_hub
 from convert.probes import probes_for, probes_version
 from convert.progress import OnStep, Step
 from convert.quality import Quality
+from gemma4_mlx.byte_sizes import exact_size
 from gemma4_mlx.config import ModelConfig
 from gemma4_mlx.errors import MemoryLimitError, UsageError
 from gemma4_mlx.loading import load_model
@@ -92,7 +93,8 @@ def measured(
     free = shutil.disk_usage(folder.parent).free
     if free < needed:
         return quality.without_logits(
-            f"the reference's logits need {needed / 1e9:.1f} GB of disk, {free / 1e9:.1f} are free."
+            f"the reference's logits need {exact_size(needed)} of disk, "
+            f"{exact_size(free)} are free."
         )
     with tempfile.TemporaryDirectory(prefix=".logits-", dir=folder.parent) as scratch:
         try:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from gemma4_mlx.byte_sizes import exact_size
+
 StepName = Literal["fetch", "plan", "note", "scan", "files", "tensor", "verify", "card", "done"]
 
 
@@ -83,7 +85,7 @@ class ProgressLine:
     def _text(self, step: Step, elapsed_s: float) -> str:
         words = [_SAID[step.step]]
         if step.total_bytes:
-            words.append(f"{sized(step.done_bytes)} of {sized(step.total_bytes)}")
+            words.append(f"{exact_size(step.done_bytes)} of {exact_size(step.total_bytes)}")
             moved = step.done_bytes - self._from_bytes
             if moved > 0:
                 left_s = elapsed_s / moved * (step.total_bytes - step.done_bytes)
@@ -115,11 +117,6 @@ class JsonLines:
             self._written_s = now_s
         sys.stdout.write(json.dumps(asdict(step)) + "\n")
         sys.stdout.flush()
-
-
-def sized(count: int) -> str:
-    """Bytes as people read them."""
-    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.2f} MB"
 
 
 def _duration(seconds: float) -> str:

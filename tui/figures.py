@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gemma4_mlx.byte_sizes import size as size
 from gemma4_mlx.events import Finished, LoadProgress, MediaReceipt, PromptProgress
-
-_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 IMAGE_SIGN = "▣"
 AUDIO_SIGN = "♪"
@@ -16,15 +15,6 @@ _SIGNS = {"image": IMAGE_SIGN, "audio": AUDIO_SIGN, "video": "▤"}
 def sign(kind: str) -> str:
     """The sign before the name of an attachment."""
     return _SIGNS.get(kind, IMAGE_SIGN)
-
-
-def size(count: int) -> str:
-    """Bytes in the largest unit that leaves a digit before the point, as in 7.4 MB."""
-    amount, unit = float(count), 0
-    while amount >= 1000 and unit < len(_UNITS) - 1:
-        amount, unit = amount / 1000, unit + 1
-    digits = 1 if unit and amount < 100 else 0
-    return f"{amount:.{digits}f} {_UNITS[unit]}"
 
 
 def tokens(count: int) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from gemma4_mlx.byte_sizes import exact_size
 from gemma4_mlx.cli.notes import Notes
 from gemma4_mlx.command_options import json_option
 from gemma4_mlx.errors import Gemma4Error, ModelNotFoundError, UsageError
@@ -70,8 +71,8 @@ def get(name: str, revision: str | None, as_json: bool) -> None:
     plan = plan_download(name, revision)
     folder = fetch(plan, _Progress(notes, name))
     notes.status("")
-    fetched = f"fetched {_size(plan.missing_bytes)}" if plan.missing_bytes else "all was here"
-    click.echo(f"{folder}  {_size(plan.total_bytes)}, {fetched}")
+    fetched = f"fetched {exact_size(plan.missing_bytes)}" if plan.missing_bytes else "all was here"
+    click.echo(f"{folder}  {exact_size(plan.total_bytes)}, {fetched}")
 
 
 def _get_as_json(name: str, revision: str | None) -> None:
@@ -125,9 +126,9 @@ def info(name: str, as_json: bool) -> None:
     for label, text in words:
         click.echo(f"  {label:<10}{text}")
     files = f", {len(facts['files'])} files" if facts["files"] else ""
-    click.echo(f"  {'size':<10}{_size(facts['size_bytes'])}{files}")
+    click.echo(f"  {'size':<10}{exact_size(facts['size_bytes'])}{files}")
     for file, size_bytes in facts["files"].items():
-        click.echo(f"    {_size(size_bytes):>9}  {file}")
+        click.echo(f"    {exact_size(size_bytes):>9}  {file}")
 
 
 @models.command(short_help="Delete a fetched model.")
@@ -151,12 +152,12 @@ def rm(name: str, yes: bool, as_json: bool) -> None:
             "Another program that uses it would have to fetch it again.",
             err=True,
         )
-        click.confirm(f"delete it and free {_size(held.freed_bytes)}?", abort=True, err=True)
+        click.confirm(f"delete it and free {exact_size(held.freed_bytes)}?", abort=True, err=True)
     freed_bytes = remove(name)
     if as_json:
         click.echo(json.dumps({"hub_id": name, "freed_bytes": freed_bytes}, indent=2))
     else:
-        click.echo(f"deleted {name}, {_size(freed_bytes)}")
+        click.echo(f"deleted {name}, {exact_size(freed_bytes)}")
 
 
 def _seldom(
@@ -231,7 +232,7 @@ def _not_here(name: str, hint: str) -> ModelNotFoundError:
 
 def _machine_line(machine: dict[str, Any]) -> str:
     """How much memory there is; where MLX has no GPU, that it is slow."""
-    ram, usable = machine["ram_bytes"] / 2**30, _size(machine["usable_bytes"])
+    ram, usable = machine["ram_bytes"] / 2**30, exact_size(machine["usable_bytes"])
     slow = "; without a GPU, slowly" if machine["runs_on"] == "cpu" else ""
     return f"{machine['name']}: {ram:.0f} GB, of which a model may take {usable}{slow}"
 
@@ -240,16 +241,9 @@ def _line(row: dict[str, Any]) -> str:
     """One model in a line; its name is last, as names are long."""
     star = "*" if row["is_recommended"] else " "
     note = f"  ({row['note']})" if row["note"] else ""
-    size = _size(row["size_bytes"])
+    size = exact_size(row["size_bytes"])
     kind = f"{row['variant']:<9}{row['packing']:<10}{size:>9}  {row['fit'] or '?':<9}"
     return f"{star} {kind}{row['name']}{note}"
-
-
-def _size(nbytes: int) -> str:
-    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if nbytes >= unit:
-            return f"{nbytes / unit:.2f} {name}" if unit == 1e9 else f"{nbytes / unit:.1f} {name}"
-    return f"{nbytes} B"
 
 
 def _time(duration_s: int) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gemma4_mlx.byte_sizes import exact_size
 from gemma4_mlx.command_options import json_option
 from gemma4_mlx.errors import ModelNotFoundError
 from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS
@@ -168,14 +169,14 @@ def _choices(made: Plan) -> list[str]:
     choice, item = made.choice, made.machine.item_bytes
     lines = [f"A prompt is read {choice.chunk} positions at a time."]
     if choice.per_layer_table == "mapped":
-        table = _size(made.weights.nbytes(item, "per_layer_table"))
+        table = exact_size(made.weights.nbytes(item, "per_layer_table"))
         lines.append(f"The table of per-layer embeddings ({table}) stays in its file.")
     if choice.kv.folded:
         lines.append("Keys and values are kept once where they are the same.")
     if not choice.keeps_towers:
         lines.append("Towers are let go of after each picture or clip.")
     if choice.kv.bits is not None:
-        saved = _size(made.packing_saves_bytes)
+        saved = exact_size(made.packing_saves_bytes)
         lines.append(
             f"Keys and values of full layers have {choice.kv.bits} bits, which saves {saved}."
         )
@@ -183,11 +184,7 @@ def _choices(made: Plan) -> list[str]:
 
 
 def _row(label: str, nbytes: int) -> str:
-    return f"  {label:<44}{_size(nbytes):>12}"
-
-
-def _size(nbytes: float) -> str:
-    return f"{nbytes / 1e9:.2f} GB" if nbytes >= 1e8 else f"{nbytes / 1e6:.1f} MB"
+    return f"  {label:<44}{exact_size(nbytes):>12}"
 
 
 def _as_json(name: str, made: Plan) -> dict[str, Any]:
@@ -236,7 +233,7 @@ def _table(recipe: str | None) -> list[str]:
     ]
     for variant in PUBLISHED:
         plans = [variant_plan(variant, mac(gib), recipe=recipe) for gib in TABLE_GIB]
-        weights = _size(plans[0].weights.nbytes(2))
+        weights = exact_size(plans[0].weights.nbytes(2))
         cells = " | ".join(map(_cell, plans))
         lines.append(f"| {variant} | {weights} | {cells} |")
     return lines

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from time import perf_counter
 from typing import Any
 
-from gemma4_mlx.doctor.figures import memory_size, size
+from gemma4_mlx.byte_sizes import memory_size, size
 from gemma4_mlx.doctor.finding import Finding
 from gemma4_mlx.doctor.sysctl import sysctl
 

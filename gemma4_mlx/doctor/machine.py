@@ -8,7 +8,7 @@ import re
 import sys
 from pathlib import Path
 
-from gemma4_mlx.doctor.figures import memory_size
+from gemma4_mlx.byte_sizes import memory_size
 from gemma4_mlx.doctor.finding import Finding
 from gemma4_mlx.doctor.sysctl import output, sysctl
 from gemma4_mlx.memory import Machine, this_machine

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from gemma4_mlx import engine_lock
+from gemma4_mlx.byte_sizes import size
 from gemma4_mlx.config import ModelConfig
-from gemma4_mlx.doctor.figures import size
 from gemma4_mlx.doctor.finding import Finding, Level
 from gemma4_mlx.doctor.machine import machine_of_mlx
 from gemma4_mlx.errors import Gemma4Error

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from gemma4_mlx.doctor.figures import size
+from gemma4_mlx.byte_sizes import size
 from gemma4_mlx.doctor.finding import Finding
 from gemma4_mlx.hub.layout import cache_folder
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import quote
 
+from gemma4_mlx.byte_sizes import exact_size
 from gemma4_mlx.errors import CheckpointError, ModelNotFoundError
 from gemma4_mlx.hub.cached import cached_snapshot, missing_files
 from gemma4_mlx.hub.layout import HubFile, ModelFolder
@@ -240,8 +241,8 @@ def _check_space(download: Download, path: Path) -> None:
     free = free_bytes(path)
     if download.missing_bytes and download.missing_bytes + _SPARE_BYTES > free:
         raise ModelNotFoundError(
-            f"{download.hub_id} takes {download.missing_bytes / 1e9:.2f} GB more, the disk of "
-            f"{path} has {free / 1e9:.2f} GB left",
+            f"{download.hub_id} takes {exact_size(download.missing_bytes)} more, the disk of "
+            f"{path} has {exact_size(free)} left",
             "make room, or set HF_HOME to a folder on a larger disk",
         )
 

@@ -190,7 +190,7 @@ def test_dest_exists(pristine: Path, dest: Path, make):
 def test_the_disk_is_too_small(pristine: Path, dest: Path, monkeypatch: pytest.MonkeyPatch):
     usage = shutil.disk_usage(dest.parent)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=100_000))
-    refused(pristine, dest, ConversionError, "0.10 MB", "free", str(dest))
+    refused(pristine, dest, ConversionError, "100.0 kB", "free", str(dest))
 
 
 def test_a_read_only_place(pristine: Path, dest: Path, monkeypatch: pytest.MonkeyPatch):

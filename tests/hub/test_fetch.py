@@ -193,7 +193,7 @@ def test_a_disk_that_is_too_small_is_told_before_the_first_byte(hub: FakeHub, mo
     plan = plan_download(HUB_ID)
     usage = shutil.disk_usage("/")._replace(free=3_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(ModelNotFoundError, match=r"takes 0\.00 GB more.*has 0\.00 GB left"):
+    with pytest.raises(ModelNotFoundError, match=r"takes 3\.1 MB more.*has 3\.0 MB left"):
         fetch(plan)
     assert len(hub.asked) == 1
 
