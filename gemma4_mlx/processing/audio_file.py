@@ -85,13 +85,7 @@ def read_audio(part: AudioPart) -> tuple[np.ndarray, int]:
         return heard.recording.samples[heard.start : heard.stop], heard.rate
     samples, rate = _read(part)
     _check_rate(rate, part.name)
-    if samples.size == 0:
-        raise AttachmentError(
-            f"{part.name} has no samples",
-            "attach a clip with sound in it; if its recording was interrupted, ffmpeg may find "
-            f"some: ffmpeg -i {part.name} clip.wav",
-        )
-    _check_duration(len(samples) / rate, part)
+    _check_duration(samples.size and len(samples) / rate, part)
     if not np.isfinite(samples).all():
         raise AttachmentError(
             f"{part.name} has samples that are not numbers (NaN or infinite)",
@@ -109,8 +103,8 @@ def read_audio_length(part: AudioPart) -> tuple[int, int]:
     """Number of samples and sampling rate in Hz, from a file's header alone.
 
     Raises:
-        AttachmentError: it cannot be read, or is longer than 30 s where it must not be split,
-            or than 90 min where it may.
+        AttachmentError: it cannot be read, has no samples, or is longer than 30 s where it must
+            not be split, or than 90 min where it may.
     """
     if isinstance(part.source, Excerpt):
         return part.source.stop - part.source.start, part.source.rate
@@ -272,6 +266,12 @@ def _check_rate(rate: int, name: str) -> None:
 
 
 def _check_duration(duration_s: float, part: AudioPart) -> None:
+    if not duration_s:
+        raise AttachmentError(
+            f"{part.name} has no samples",
+            "attach a clip with sound in it; if its recording was interrupted, ffmpeg may find "
+            f"some: ffmpeg -i {part.name} clip.wav",
+        )
     longest_s = LONGEST_RECORDING_S if part.split else MAX_DURATION_S
     if duration_s <= longest_s:
         return

@@ -94,8 +94,7 @@ def read_video_header(file: FileState, name: str) -> VideoHeader:
         _check_length(float(frames / rate), name)
         check_whole(file.path, name)
         width, height = _size(next(container.decode(stream), None), name)
-        has_sound = container.streams.best("audio") is not None
-        return VideoHeader(max(1, frames), float(rate), width, height, has_sound)
+        return VideoHeader(max(1, frames), float(rate), width, height, _has_sound(container))
 
 
 def read_frames(file: FileState, times_s: Sequence[float], name: str) -> Iterator[Image.Image]:
@@ -206,6 +205,15 @@ def _size(frame: VideoFrame | None, name: str) -> tuple[int, int]:
             f"{name} is too large: {width} x {height} pixels", "scale it down first"
         )
     return (height, width) if _turn(frame) in (90, 270) else (width, height)
+
+
+def _has_sound(container: InputContainer) -> bool:
+    """Whether there is a track of sound, and something in it."""
+    track = container.streams.best("audio")
+    if track is None:
+        return False
+    container.seek(container.start_time or 0)
+    return any(packet.size for packet in container.demux(track))
 
 
 def _check_length(duration_s: float, name: str) -> None:

@@ -231,8 +231,7 @@ def test_a_recorder_that_does_not_know_the_length_is_believed(tmp_path: Path) ->
     endless = whole[:4] + b"\xff" * 4 + whole[8:40] + b"\xff" * 4 + whole[44:]
     assert heard(tmp_path, endless) == len(SAMPLES)
     unclosed = whole[:4] + bytes(4) + whole[8:40] + bytes(4) + whole[44:]
-    assert "no samples" in _heard_error(tmp_path, unclosed).message
-    assert "ffmpeg" in _heard_error(tmp_path, unclosed).hint
+    assert "clip has no samples" in refusals(tmp_path, unclosed)
 
 
 def test_sizes_that_no_file_has_do_no_harm() -> None:
@@ -255,14 +254,6 @@ def test_pain_60_a_video_says_how_long_it_should_be(tmp_path: Path, name: str) -
     path.write_bytes(path.read_bytes() + bytes(5000))
     with path.open("rb") as file:
         assert promised_bytes(file) == path.stat().st_size - 5000
-
-
-def _heard_error(tmp_path: Path, content: bytes) -> AttachmentError:
-    path = tmp_path / "clip.wav"
-    path.write_bytes(content)
-    with pytest.raises(AttachmentError) as error:
-        read_audio(AudioPart(path, name=path.name))
-    return error.value
 
 
 def _ogg_sum(page: bytes) -> int:

@@ -294,6 +294,13 @@ def test_a_broadcast_that_ends_in_a_frame_is_heard(tmp_path):
         assert 3 < len(samples) / rate <= 4.1
 
 
+def test_a_track_of_sound_without_sound_is_none(tmp_path):
+    path = write_video(tmp_path / "a.mkv", 4, sound_s=1.0, mute=True)
+    with av.open(str(path)) as container:
+        assert container.streams.audio
+    assert not header(path).has_sound
+
+
 def test_a_clip_in_a_file_for_videos_is_a_clip(tmp_path):
     path = write_sound(tmp_path / "a.m4a", 2.0)
     assert is_container(path) and not has_pictures(path, "a.m4a")

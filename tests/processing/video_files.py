@@ -23,13 +23,15 @@ def write_video(
     codec: str = "libx264",
     key_every: int = 250,
     sound_s: float = 0.0,
+    mute: bool = False,
     turn: int | None = None,
     at_ms: Sequence[int] | None = None,
     **options: str,
 ) -> Path:
     """Write frames that all look different: red at the upper left, a shade of their own elsewhere.
 
-    `at_ms` gives their times where the rate varies, and `options` are the format's.
+    `at_ms` gives their times where the rate varies, `mute` leaves the track of sound empty, and
+    `options` are the format's.
     """
     with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(codec, rate=rate, options={"g": str(key_every)})
@@ -46,7 +48,7 @@ def write_video(
             frame.time_base = unit
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
-        if sound:
+        if sound and not mute:
             _write_sound(container, sound, sound_s)
     return path
 
