@@ -19,21 +19,22 @@ from typing import Any, Literal
 from convert import synthesis
 from convert.tuning import Tuning, checkpoint_name, tuning_of
 from gemma4_mlx.config import ModelConfig
+from gemma4_mlx.config.model import MEDIA_MARKERS
 from gemma4_mlx.errors import ConfigError, TokenizerError
 from gemma4_mlx.json_file import read_json_object
 from gemma4_mlx.processing import Processor
 from gemma4_mlx.processing.settings import audio_settings, image_settings
 from gemma4_mlx.sampling import SamplingParams
 from gemma4_mlx.tokenizer import Tokenizer
+from gemma4_mlx.weight_file import INDEX_NAME
 
 How = Literal["copied", "synthesised", "absent", "left out"]
 
 _PLAIN_COPIES = ("special_tokens_map.json", "added_tokens.json", "preprocessor_config.json")
 _LICENCES = ("LICENSE*", "LICENCE*", "NOTICE*")
-_MARKERS = ("image", "audio", "video", "boi", "eoi", "boa", "eoa")
 _OPEN_THOUGHT = "<|channel>"
 # What the weights' writer and the model card's make themselves.
-_MADE_ELSEWHERE = ("config.json", "model*.safetensors", "model.safetensors.index.json")
+_MADE_ELSEWHERE = ("config.json", "model*.safetensors", INDEX_NAME)
 _LEFT_OUT: Mapping[str, str] = {
     "README.md": "the result gets a model card of its own",
     "chat_template.json": "chat_template.jinja says it, so that no two programs read two templates",
@@ -239,7 +240,7 @@ def _check_vocabulary(tokenizer: Tokenizer, config: ModelConfig, folder: Path) -
             f"{path} has {tokenizer.vocab_size} tokens, config.json has room for {size}",
             "config.json and tokenizer.json are of different checkpoints",
         )
-    for marker in _MARKERS:
+    for marker in MEDIA_MARKERS:
         ours = getattr(tokenizer.control, f"{marker}_token_id")
         for key in (f"{marker}_token_id", f"{marker}_token_index"):
             theirs = config.raw.get(key, ours)

@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from gemma4_mlx.config.model import MEDIA_MARKERS
 from gemma4_mlx.tokenizer import PUBLISHED_NAMES
 
 DATA = Path(__file__).parent / "data"
@@ -46,5 +47,5 @@ def edit_json(path: Path, **changes: Any) -> None:
 def _media_ids(tokenizer_path: Path) -> dict[str, int]:
     added = json.loads(tokenizer_path.read_text())["added_tokens"]
     ids = {token["content"]: token["id"] for token in added}
-    names = ("image", "audio", "video", "boi", "eoi", "boa", "eoa")
-    return {f"{name}_token_id": ids[PUBLISHED_NAMES[f"{name}_token"]] for name in names}
+    keys = [f"{name}_token" for name in MEDIA_MARKERS]
+    return {f"{key}_id": ids[PUBLISHED_NAMES[key]] for key in keys}

@@ -78,11 +78,9 @@ def model_rows(machine: Machine) -> list[Row]:
     from gemma4_mlx.hub import picks
 
     cached = _cached()
-    whole = {model.hub_id for model in cached if not model.missing}
-    missing = [pick for pick in picks() if pick.hub_id not in whole]
-    begun = {model.hub_id for model in cached} - whole
+    here = {model.hub_id for model in cached}
     rows = [_bundled(machine), *(_cached_row(model, machine) for model in cached)]
-    rows += [pick_row(pick, machine) for pick in missing if pick.hub_id not in begun]
+    rows += [pick_row(pick, machine) for pick in picks() if pick.hub_id not in here]
     return list(_recommended(rows, RECOMMENDED[runs_on(machine)]))
 
 

@@ -26,7 +26,8 @@ class TokenType(IntEnum):
     AUDIO = 3
 
 
-_MEDIA_MARKERS = ("image", "audio", "video", "boi", "eoi", "boa", "eoa")
+MEDIA_MARKERS = ("image", "audio", "video", "boi", "eoi", "boa", "eoa")
+"""What the fields of ids of tokens for media begin with: soft tokens, and the ends around them."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class ModelConfig:
     @property
     def media_token_ids(self) -> tuple[int, ...]:
         """Ids that only ever stand for media; a model must never write them."""
-        keys = [f"{name}_token_{end}" for name in _MEDIA_MARKERS for end in ("id", "index")]
+        keys = [f"{name}_token_{end}" for name in MEDIA_MARKERS for end in ("id", "index")]
         ids = [self.raw.get(key) for key in keys]
         return tuple(dict.fromkeys(token for token in ids if isinstance(token, int)))
 
