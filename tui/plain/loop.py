@@ -96,8 +96,7 @@ class Loop:
             return
         self._history.add(line)
         paths = media_paths(line)
-        if paths and self._is_wanted(paths):
-            self._chat.attach(map(Attachment.of, paths))
+        if paths and not self._are_words(paths):
             return
         command = parse_command(line)
         if command is not None:
@@ -110,10 +109,21 @@ class Loop:
             raise
         self._chat.send(draft)
 
-    def _is_wanted(self, paths: list[Path]) -> bool:
-        """Whether files are to be attached whose paths stand alone on a line."""
-        if not self._console.is_terminal:
+    def _are_words(self, paths: list[Path]) -> bool:
+        """Whether paths that stand alone on a line are meant as text; else they are attached."""
+        said: str | None = ""
+        if self._console.is_terminal:
+            names = ", ".join(printable_line(path.name) for path in paths)
+            said = self._chat.choose(f"Attach {names}? Enter attaches, n sends it as text: ")
+        if said is None:  # neither
+            return False
+        if said.lower() in ("n", "no"):
             return True
-        names = ", ".join(printable_line(path.name) for path in paths)
-        said = self._chat.choose(f"Attach {names}? Enter attaches, n sends it as text: ")
-        return said is not None and said.lower() in ("", "y", "yes")
+        before = len(self._chat.files.attachments)
+        self._chat.attach(map(Attachment.of, paths))
+        if said.lower() not in ("", "y", "yes"):  # the question, typed already
+            if len(self._chat.files.attachments) == before + len(paths):
+                self._take_line(said)
+            else:
+                self._chat.prefill = said
+        return False

@@ -234,7 +234,7 @@ class Store:
         """
         with self._reading():
             rows = self._connection.execute(
-                "SELECT id FROM session WHERE ? IN ('last', id) "
+                f"SELECT id FROM session WHERE ? = 'last' AND {_HAS_ENTRIES} "
                 "OR substr(id, 1, length(?)) = ? ORDER BY updated DESC, id",
                 (beginning, beginning, beginning),
             ).fetchall()

@@ -23,6 +23,14 @@ def test_a_path_alone_is_attached_if_that_is_wanted(tmp_path):
     assert wanted.asked[0][0]["path"].endswith("/shapes.png")
     unwanted = talk(shapes, "n", turns=[ANSWER], is_terminal=True)
     assert unwanted.asked == [said(shapes)]
+    at_once = talk(shapes, "What is it?", turns=[ANSWER], is_terminal=True)
+    assert at_once.asked[0][0]["path"].endswith("/shapes.png")
+    assert at_once.asked[0][1] == said("What is it?")[0]
+    left = talk(shapes, EOFError, turns=[ANSWER], is_terminal=True)
+    assert left.asked == [] and "Attached" not in left.text
+    (tmp_path / "broken.png").write_text("no picture")
+    broken = talk(str(tmp_path / "broken.png"), "What is it?", turns=[ANSWER], is_terminal=True)
+    assert broken.asked == []
     piped = talk(shapes, "What is it?", turns=[ANSWER])
     assert piped.asked[0][0]["path"].endswith("/shapes.png")
 

@@ -166,6 +166,9 @@ def test_ids_can_be_shortened(store):
     assert [store.resolve(each) for each in ("b", "aa2", "aa11", "last")] == [
         "bb33", "aa22", "aa11", "bb33",
     ]  # fmt: skip
+    store._clock = lambda: 9.0
+    keep(store, Conversation(title="nothing was said"))
+    assert store.resolve("last") == "bb33"
     with pytest.raises(UsageError, match="2 chats begin with 'aa'"):
         store.resolve("aa")
     for nothing in ("zz", "", "%", "AA11"):
