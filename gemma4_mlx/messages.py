@@ -29,6 +29,9 @@ ROLES: tuple[str, ...] = ("system", "developer", "user", "assistant", "model", "
 IMAGE_TOKEN_BUDGETS: tuple[int, ...] = (70, 140, 280, 560, 1120)
 """The numbers of soft tokens an image may cost at most."""
 
+PUBLISHED_IMAGE_TOKENS = 280
+"""The one of them that the published checkpoints give an image which names none."""
+
 ImageTokens = int | Literal["auto"]
 
 

@@ -9,12 +9,14 @@ import click
 
 from gemma4_mlx.cli.attachments import attachment, in_frames, picture_size
 from gemma4_mlx.command_options import image_tokens_option
-from gemma4_mlx.messages import AudioPart, ImageTokens, MediaPart, VideoPart
+from gemma4_mlx.messages import (
+    PUBLISHED_IMAGE_TOKENS,
+    AudioPart,
+    ImageTokens,
+    MediaPart,
+    VideoPart,
+)
 from gemma4_mlx.printable import printable_line
-
-PUBLISHED_BUDGET = 280
-"""What a picture may cost in the published checkpoints."""
-
 
 READ_S = 120.0
 """A longer recording is not read to find where it would be cut: each cut may cost a token more."""
@@ -32,7 +34,7 @@ def cost(files: Sequence[Path], image_tokens: ImageTokens | None) -> None:
     videos get 70. The sound of a video costs only where the model hears.
     """
     for path in files:
-        tokens, seen = _cost(attachment(path), image_tokens or PUBLISHED_BUDGET)
+        tokens, seen = _cost(attachment(path), image_tokens or PUBLISHED_IMAGE_TOKENS)
         click.echo(f"{tokens:>5} tokens  {printable_line(str(path))}  {seen}")
 
 

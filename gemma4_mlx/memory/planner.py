@@ -25,7 +25,7 @@ from gemma4_mlx.kv_format import KV_BITS, ROW_STEP, KVFormat
 from gemma4_mlx.memory.machine import Machine
 from gemma4_mlx.memory.plan import Choice, Demand, Plan, Verdict, can_pack
 from gemma4_mlx.memory.weights import Weights
-from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS
+from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS, PUBLISHED_IMAGE_TOKENS
 
 DEFAULT_CONTEXT = 8192
 """Positions that a plan is made for unless it is told."""
@@ -138,7 +138,7 @@ def _settled(config: ModelConfig, demand: Demand) -> Demand:
         )
     budget = demand.image_tokens
     if budget is None:
-        budget = 280 if config.vision_config is not None else 0
+        budget = PUBLISHED_IMAGE_TOKENS if config.vision_config is not None else 0
     if budget and budget not in IMAGE_TOKEN_BUDGETS:
         choices = ", ".join(map(str, IMAGE_TOKEN_BUDGETS))
         raise UsageError(f"image_tokens {budget}: expected {choices}, or 0 for no pictures")

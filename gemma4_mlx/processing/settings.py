@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from gemma4_mlx.config import ModelConfig, VisionConfig
 from gemma4_mlx.errors import ConfigError
 from gemma4_mlx.json_file import read_json_object
-from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS
+from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS, PUBLISHED_IMAGE_TOKENS
 
 _LOG = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class ImageSettings:
         pooling_kernel_size: patches along each side of a soft token.
     """
 
-    max_soft_tokens: int = 280
+    max_soft_tokens: int = PUBLISHED_IMAGE_TOKENS
     patch_size: int = 16
     pooling_kernel_size: int = 3
 
