@@ -25,6 +25,7 @@ from tui.settings.kinds import Value
 from tui.settings.options import ChatOptions
 from tui.settings.preferences import Preferences
 from tui.settings.schema import Setting, setting
+from tui.text.copying import copy_here
 from tui.theme import THEMES, theme_for
 
 if TYPE_CHECKING:
@@ -117,6 +118,11 @@ class ChatApp(App[None], inherit_bindings=False):
         """What is being fetched goes on next time."""
         if self._downloads is not None:
             await self._downloads.close()
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """By way of the terminal, and of the system for a terminal that takes none."""
+        super().copy_to_clipboard(text)
+        copy_here(text)
 
     def on_resize(self, event: events.Resize) -> None:
         """A window without room for a prompt says so; what was written stays."""

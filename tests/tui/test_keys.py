@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from textual.selection import SELECT_ALL
 
 from gemma4_mlx.engine import FakeEngine
 from gemma4_mlx.events import Finished, TextDelta, ThoughtDelta
@@ -263,6 +264,24 @@ async def test_ctrl_c_copies_a_selection():
         await chat.press("ctrl+c", "ctrl+c", "ctrl+c")
         assert chat.app.clipboard == "copy me"
         assert chat.app.is_running
+
+
+async def test_what_is_selected_in_an_answer_is_copied_also_where_the_terminal_takes_none(
+    monkeypatch,
+):
+    given = []
+    monkeypatch.setattr("tui.text.copying.is_local_mac", lambda: True)
+    monkeypatch.setattr(
+        "tui.text.copying.subprocess.run", lambda command, **options: given.append(options["input"])
+    )
+    async with chatting(FakeEngine([ANSWER])) as chat:
+        await chat.enter("go")
+        paragraph = chat.app.chat.query("MarkdownParagraph").first()
+        chat.app.chat.selections = {paragraph: SELECT_ALL}
+        await chat.press("ctrl+c")
+        assert chat.app.clipboard == "A red star and a blue circle."
+        assert given == [b"A red star and a blue circle."]
+        assert "copied what is selected" in chat.lines[-1]
 
 
 async def test_ctrl_d_leaves_only_when_nothing_is_written():

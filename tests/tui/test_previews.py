@@ -179,6 +179,13 @@ async def test_one_budget_for_all_is_said_as_it_holds_for_those_to_come(tmp_path
         assert "all pictures, and those to come: 140" in chat.lines[-1]
         await chat.press("left")
         assert chat.rows[0].holds.image_tokens == 70
+        await chat.press("down")
+        await chat.enter("/drop")
+        await chat.enter("/budget 560")
+        assert "all pictures, and those to come: 560" in chat.lines[-1]
+        await chat.paste(str(picture(tmp_path)))
+        await chat.press("up")
+        assert chat.rows[0].holds.image_tokens == 560
 
 
 def test_a_real_terminal_is_asked_drawn_on_and_left_clean(tmp_path, monkeypatch):

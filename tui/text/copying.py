@@ -8,17 +8,14 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 
-from textual.app import App
-
 TIMEOUT_S = 1.0
 
 
-def copy_text(app: App[object], text: str) -> None:
-    """Copy by way of the terminal, which works over SSH, and of the system where that is here.
+def copy_here(text: str) -> None:
+    """Copy by way of the system, where the user sits at this machine.
 
-    Terminals take text by OSC 52, all but Terminal.app on macOS.
+    Terminals take text by OSC 52, over SSH, too; but Terminal.app on macOS does not.
     """
-    app.copy_to_clipboard(text)
     if is_local_mac():
         with suppress(OSError, subprocess.SubprocessError):
             subprocess.run(["pbcopy"], input=text.encode(), timeout=TIMEOUT_S, check=False)

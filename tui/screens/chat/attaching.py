@@ -56,6 +56,11 @@ class AttachingScreen(Screen[None]):
         screen = FilesScreen(budget, previews=self.options.preview)
         self.app.push_screen(screen, composer.attach)
 
+    def action_copy_text(self) -> None:
+        """Copy what is selected, and say so."""
+        super().action_copy_text()
+        self.say("copied what is selected")
+
     def action_record(self) -> None:
         """Record the microphone."""
         self.composer.record()

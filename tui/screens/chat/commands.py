@@ -77,6 +77,8 @@ class ChatCommands:
             OldPictures(self._chat).spread(budget)
         else:
             self._chat.composer.attached.set_budget(budget, where)
+            if not where:
+                self._chat.say(f"all pictures, and those to come: {budget}")
 
     def _command_drop(self, argument: str) -> None:
         self._chat.composer.attached.drop(argument)

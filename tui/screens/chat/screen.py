@@ -31,7 +31,6 @@ from tui.screens.chat.wishes import TurnWishes
 from tui.settings.options import ChatOptions
 from tui.store.kept_chats import KeptChats
 from tui.store.prompt_history import PromptHistory, prompts_path
-from tui.text.copying import copy_text
 from tui.text.printable import printable_line
 from tui.widgets.composer import Composer
 from tui.widgets.keyed import Keyed
@@ -182,7 +181,7 @@ class ChatScreen(AttachingScreen):
 
     def copy(self, text: str, what: str) -> None:
         """Copy, and say so."""
-        copy_text(self.app, text)
+        self.app.copy_to_clipboard(text)
         self.say(f"copied {what}")
 
     def show_context(self) -> None:
