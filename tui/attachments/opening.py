@@ -16,7 +16,7 @@ def open_file(path: Path) -> None:
         UsageError: it is gone, or there is nothing to open it with.
     """
     if not path.exists():
-        raise UsageError(f"{path} is gone")
+        raise UsageError(f"{path.name} is gone")
     opener = "open" if sys.platform == "darwin" else "xdg-open"
     try:
         subprocess.Popen(
@@ -27,4 +27,4 @@ def open_file(path: Path) -> None:
             start_new_session=True,
         )
     except OSError:
-        raise UsageError(f"there is no {opener} here to open {path} with") from None
+        raise UsageError(f"{path.name} cannot be opened: there is no {opener} here") from None
