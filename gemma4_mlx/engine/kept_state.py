@@ -81,7 +81,7 @@ class KeptState:
         if wanted == self._path:
             return
         self.leave()
-        self._path, self._new_tokens = wanted, 0
+        self._path, self._held_tokens, self._new_tokens = wanted, 0, 0
         if wanted is not None:
             self._restore(wanted)
 
@@ -114,7 +114,8 @@ class KeptState:
 
     def _write(self, path: Path) -> str:
         nbytes = self._session.saved_bytes
-        if not nbytes:
+        # Until a turn was read, what the session holds may be of the conversation before.
+        if not nbytes or not self._held_tokens:
             return "not kept: nothing was read"
         if nbytes > KEPT_BYTES:
             return f"not kept: it has {nbytes / 1e9:.1f} GB"

@@ -51,6 +51,15 @@ def read(kept, prompt, reused=0, written=0):
     kept.read(Usage(prompt, reused, written))
 
 
+def test_what_was_read_of_one_conversation_is_not_written_as_anothers(kept, session, tmp_path):
+    kept.take_up(str(tmp_path / "a"))
+    read(kept, 2 * WORTH_TOKENS)
+    kept.take_up(str(tmp_path / "b"))  # and its first turn fails before anything is read
+    session.saved.clear()
+    assert kept.save() == "not kept: nothing was read"
+    assert not session.saved
+
+
 def test_a_short_conversation_is_not_worth_it(kept, tmp_path):
     kept.take_up(str(tmp_path / "a"))
     read(kept, WORTH_TOKENS - 1)
