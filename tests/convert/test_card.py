@@ -178,4 +178,4 @@ def test_too_little_disk_is_said(tmp_path, short, monkeypatch):
     usage = namedtuple("Usage", "total used free")
     monkeypatch.setattr(measuring.shutil, "disk_usage", lambda _: usage(100, 90, 10))
     facts = measured(quality(), shutil.copytree(POCKET, tmp_path / "converted"), POCKET)
-    assert "of disk, 0 B are free" in facts.logits_missing
+    assert "of disk, 10 B are free" in facts.logits_missing
