@@ -76,7 +76,7 @@ class FakeModels:
     """
 
     def __init__(self, *rows: dict[str, Any], free_gb: float = 300) -> None:
-        self.rows = list(rows or ROWS)
+        self.rows = [dict(each) for each in rows or ROWS]  # a test may change its own
         self.free_gb = free_gb
         self.lines: dict[str, asyncio.Queue] = {}
         self.running: list[str] = []

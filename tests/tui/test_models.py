@@ -20,6 +20,7 @@ from tests.tui.shelf import (
     row,
     shelf,
 )
+from tui.widgets.model_table import ModelTable
 
 
 async def test_a_first_run_begins_with_the_one_that_fits_best():
@@ -258,11 +259,13 @@ async def test_the_title_has_room_for_a_failure_and_no_word_of_one_that_was_seen
     commands = FakeModels()
     monkeypatch.setattr("tui.models.model_commands.ChildCommands", lambda: commands)
     async with chatting() as chat:
-        await chat.press("ctrl+o", "d", "escape")
-        commands.plan(E4B, 5.0, 6.83)
-        await chat.settle()
+        await chat.press("ctrl+o")
+        chat.app.screen.query_one(ModelTable).choose(E4B)
+        await chat.press("d")
+        await chat.press("escape")
         commands.fail(E4B)
-        await chat.settle()
+        for _ in range(3):
+            await chat.settle()
         assert "pocket  ● ready" in chat.lines[0]
         assert chat.lines[0].endswith("E4B-it-qat-4bit failed, see ctrl+o · thinking off")
         await chat.press("ctrl+o", "escape")
