@@ -13,14 +13,14 @@ from gemma4_mlx.engine.parent_watch import watch_parent
 def main() -> None:
     """Serve one face on stdin and stdout."""
     options = _options()
-    watch_parent(options.parent)
+    guard = watch_parent(options.parent)
     # Not at the top: whoever is gone while this is imported must be missed as well.
     from gemma4_mlx.engine.child import Child, begin_log, take_pipes
 
     commands, replies = take_pipes()
     if options.play is None:
         begin_log()
-        Child(commands, replies).serve()
+        Child(commands, replies, on_bye=guard.dismiss).serve()
     _play(options.play, commands, replies, pace=options.pace)
 
 

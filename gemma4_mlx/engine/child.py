@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Callable
 from typing import NoReturn
 
 from gemma4_mlx.engine.failures import failure
@@ -78,11 +79,13 @@ class Child:
 
     Args:
         commands, replies: descriptors to read from and to write to.
+        on_bye: is called when it is asked to leave, before it keeps its state.
     """
 
-    def __init__(self, commands: int, replies: int) -> None:
+    def __init__(self, commands: int, replies: int, *, on_bye: Callable[[], object]) -> None:
         self._commands = commands
         self._replies = replies
+        self._on_bye = on_bye
         self._writing = threading.Lock()
         self._engine: Engine | None = None
 
@@ -108,6 +111,7 @@ class Child:
             for line in buffer.feed(data):
                 command = decode_command(line)
                 if isinstance(command, Bye):
+                    self._on_bye()
                     if self._engine is None or self._engine.close():
                         self._say(Left())
                     return GONE

@@ -5,6 +5,7 @@ python -m tests.engine.toy_child [--parent PID]
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import sys
@@ -16,6 +17,14 @@ from gemma4_mlx.engine import __main__, worker
 from gemma4_mlx.events import Finished, PromptProgress, TextDelta, Usage
 
 WORDS = 3000
+
+
+def hold_the_lock() -> None:
+    """Python's: no thread of this process runs meanwhile."""
+    said = b"holds the lock"
+    c = ctypes.PyDLL(None)  # unlike `os`, it keeps the lock while it calls
+    c.write(2, said, len(said))
+    c.sleep(60)
 
 
 class ToySession:
@@ -32,6 +41,8 @@ class ToySession:
         yield PromptProgress(0, 1)
         if wish == "sleep":
             time.sleep(60)
+        elif wish == "hold the lock":
+            hold_the_lock()
         elif wish == "raise MemoryError":
             raise MemoryError
         elif wish == "abort":
@@ -55,6 +66,7 @@ class ToySession:
         yield Finished("stop", Usage(1000, 0, 1))
 
     def save(self, path):
+        time.sleep(0.8 if "slow" in path.name else 0)
         Path(path).write_text(str(self.turns))
 
     def restore(self, path, messages=()):
@@ -67,6 +79,8 @@ def load(folder, *, on_progress):
     on_progress(1, 2)
     if folder == Path("sleep"):
         time.sleep(60)
+    elif folder == Path("hold the lock"):
+        hold_the_lock()
     config, plan = SimpleNamespace(context_length=128), SimpleNamespace(limit_bytes=9)
     processor = SimpleNamespace(sees=True, hears=False, image_tokens=70)
     return SimpleNamespace(config=config, plan=plan), processor
