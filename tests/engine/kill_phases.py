@@ -3,7 +3,8 @@
     python -m tests.engine.kill_phases [--model pocket] [--tokens 2000]
 
 For each phase: how long until the face knew, what was kept, and how long until a new process had
-the model ready and then had the first token of the same question.
+the model ready and then had the first token of the same question. Then the other way round: the
+face is killed, and nobody asks for its exit code before its engine process is gone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -135,20 +138,36 @@ def _in_answer(trial: Trial) -> str:
     return f"the question, {len(trial.answer)} characters of the answer"
 
 
-def _idle(trial: Trial) -> str:
-    trial.face.client.submit(trial.question)
-    for _ in range(5):
-        trial.until(told(TextDelta, ThoughtDelta))
+def _answered(trial: Trial) -> Path:
+    """Where the state of a turn that has just ended will be; it is written in a while."""
+    _in_answer(trial)
     trial.face.client.stop()
     trial.until(told(Finished))
-    state = Path(trial.question.state_path or "")
-    while not state.exists():  # it is written once nothing was asked for a while
+    return Path(trial.question.state_path or "")
+
+
+def _writing(trial: Trial) -> str:
+    state = _answered(trial)
+    while not any(state.parent.glob(f".{state.name}.*.safetensors")):
+        sleep(0.0005)
+    return "question, answer, " + ("all of the state" if state.exists() else "no state")
+
+
+def _idle(trial: Trial) -> str:
+    state = _answered(trial)
+    while not state.exists():
         sleep(0.02)
     size = state.stat().st_size
     return f"question, answer, {size / 1e6:.1f} MB of state"
 
 
-PHASES = {"load": _at_load, "prefill": _in_prefill, "answer": _in_answer, "idle": _idle}
+PHASES = {
+    "load": _at_load,
+    "prefill": _in_prefill,
+    "answer": _in_answer,
+    "writing its state": _writing,
+    "idle": _idle,
+}
 STOPS = {"prefill, between pieces": _in_prefill, "prefill, in one": _in_chunk, "answer": _in_answer}
 
 
@@ -187,18 +206,67 @@ def stop_at(phase: str, model: str, tokens: int) -> str:
     return f"| {phase} | {took_ms:.1f} | {finished.reason} | {'yes' if is_same else 'no'} |"
 
 
+MOMENTS_S = [0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0]
+"""After the start of an engine process at which its face is killed."""
+
+FACE = """
+import sys, tempfile, time
+from pathlib import Path
+from tests.engine import kill_phases
+with tempfile.TemporaryDirectory() as folder:
+    trial = kill_phases.Trial(Path(folder), sys.argv[1], int(sys.argv[2]))
+    trial.face.start()
+    while trial.face.client.pid is None:
+        time.sleep(0.001)
+    if sys.argv[3]:
+        kill_phases.PHASES[sys.argv[3]](trial)
+    print(trial.face.client.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+def without_face(model: str, tokens: int, phase: str = "", after_s: float = 0.0) -> float:
+    """Kill the face in a phase, or so long after it began one; milliseconds the engine goes on."""
+    command = [sys.executable, "-c", FACE, model, str(tokens), phase]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as face:
+        assert face.stdout is not None
+        engine = int(face.stdout.readline())
+        sleep(after_s)
+        face.kill()
+        killed_s = perf_counter()
+        while _is_there(engine):
+            pass
+        return 1000 * (perf_counter() - killed_s)
+
+
+def _is_there(process: int) -> bool:
+    """Not just its number, which it has until the system's first process asks for its exit code."""
+    command = ["ps", "-o", "stat=", "-p", str(process)]
+    state = subprocess.run(command, stdout=subprocess.PIPE, check=False).stdout
+    return state.strip()[:1] not in (b"", b"Z")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="pocket")
     parser.add_argument("--tokens", type=int, default=2000, help="of the question, about")
+    parser.add_argument("--faces", action="store_true", help="kill faces alone, while they load")
     options = parser.parse_args()
-    print("| killed at | known after ms | kept | ready again ms | first token ms | of state |")
-    print("|---|--:|---|--:|--:|---|")
-    for phase in PHASES:
-        print(kill_at(phase, options.model, options.tokens).row(), flush=True)
-    print("\n| stopped in | ended after ms | reason | process lived on |\n|---|--:|---|---|")
-    for phase in STOPS:
-        print(stop_at(phase, options.model, options.tokens), flush=True)
+    model, tokens = options.model, options.tokens
+    if not options.faces:
+        print("| killed at | known after ms | kept | ready again ms | first token ms | of state |")
+        print("|---|--:|---|--:|--:|---|")
+        for phase in PHASES:
+            print(kill_at(phase, model, tokens).row(), flush=True)
+        print("\n| stopped in | ended after ms | reason | process lived on |\n|---|--:|---|---|")
+        for phase in STOPS:
+            print(stop_at(phase, model, tokens), flush=True)
+        print()
+    print("| face killed at | engine gone after ms |\n|---|--:|")
+    for after_s in MOMENTS_S:
+        print(f"| start + {after_s:.2f} s | {without_face(model, tokens, after_s=after_s):.0f} |")
+    for phase in () if options.faces else PHASES:
+        print(f"| {phase} | {without_face(model, tokens, phase):.0f} |", flush=True)
 
 
 if __name__ == "__main__":
