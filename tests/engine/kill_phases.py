@@ -199,6 +199,7 @@ def stop_at(phase: str, model: str, tokens: int) -> str:
             trial.face.client.stop()
             finished = trial.until(told(Finished))
             took_ms = 1000 * (perf_counter() - stopped_s)
+            trial.face.client.stop()  # returns when it is decided what becomes of the process
             is_same = trial.face.client.pid == before
         finally:
             trial.face.client.close()
