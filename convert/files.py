@@ -23,7 +23,7 @@ from gemma4_mlx.config.model import MEDIA_MARKERS
 from gemma4_mlx.errors import ConfigError, TokenizerError
 from gemma4_mlx.json_file import read_json_object
 from gemma4_mlx.processing import Processor
-from gemma4_mlx.processing.settings import audio_settings, image_settings
+from gemma4_mlx.processing.settings import audio_settings, image_settings, video_settings
 from gemma4_mlx.sampling import SamplingParams
 from gemma4_mlx.tokenizer import Tokenizer
 from gemma4_mlx.weight_file import INDEX_NAME
@@ -256,6 +256,7 @@ def _read_back(dest: Path, config: ModelConfig) -> None:
     Tokenizer.from_folder(dest)
     if config.vision_config is not None:
         image_settings(dest, config)
+        video_settings(dest, config)
     if config.audio_config is not None:
         audio_settings(dest, config)
 

@@ -135,11 +135,13 @@ class Job:
         """Open and lock the file.
 
         Raises:
+            UsageError: its last owner has made DEST meanwhile.
             ConversionError: another process has it.
             OSError: the folder cannot be written to.
         """
         self._partial.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self._partial / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        path = self._partial / _LOCK
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -148,14 +150,25 @@ class Job:
             raise ConversionError(
                 f"{holder} is writing {self.dest}", "let it finish, or choose another DEST"
             ) from None
-        # While we waited for the lock, its last owner may have come to its end.
-        if self.dest.exists():
+        # Between the opening and the locking its last owner may have come to its end.
+        if not _is_at(path, lock):
             os.close(lock)
+            return self._locked()
+        if self.dest.exists():
             shutil.rmtree(self._partial, ignore_errors=True)
+            os.close(lock)
             _refuse_existing(self.dest)
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"process {os.getpid()}".encode(), 0)
         return lock
+
+
+def _is_at(path: Path, file: int) -> bool:
+    """Whether an open file has not been removed."""
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _refuse_existing(dest: Path) -> None:

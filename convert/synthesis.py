@@ -61,7 +61,7 @@ def processor_config(given: Mapping[str, Any], processor: Processor) -> dict[str
             whole["video_processor"][name] = getattr(processor.images, name)
     if processor.audio is not None:
         whole["feature_extractor"] |= asdict(processor.audio)
-    return {**whole, **{name: value for name, value in given.items() if value is not None}}
+    return {**whole, **{name: value for name, value in given.items() if value not in (None, {})}}
 
 
 def _default(name: str) -> str:

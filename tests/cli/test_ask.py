@@ -16,6 +16,7 @@ from gemma4_mlx.cli import main
 from gemma4_mlx.events import Finished, MediaReceipt, Timings, Usage
 from gemma4_mlx.messages import AudioPart, ImagePart
 from tests.cli.scripted import replacements
+from tests.tiny_checkpoint import write_checkpoint
 
 
 @pytest.fixture
@@ -260,3 +261,24 @@ def test_bad_attachments_are_found_before_the_model_loads(run, tmp_path, content
     assert (done.exit_code, done.stdout) == (5, "")
     assert done.stderr.startswith("error: ")
     assert says in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("lacks", "files", "says"),
+    [
+        ("hears", ["sunset.png", "voice.wav"], "voice.wav: {} has no audio tower"),
+        ("sees", ["voice.wav", "sunset.png"], "sunset.png: {} has no vision tower"),
+        ("hears", ["sunset.png"], ""),
+        ("sees", ["voice.wav"], ""),
+    ],
+)
+def test_what_a_model_cannot_take_is_told_before_it_loads(
+    run, tmp_path, picture, clip, lacks, files, says
+):
+    folder = write_checkpoint(tmp_path / "model", **{lacks: False})
+    attached = [argument for name in files for argument in ("-a", str(tmp_path / name))]
+    done = run("MemoryLimitError", "ask", "Hi", "-m", str(folder), *attached)
+    refused = (5, f"error: {says.format(folder)}")
+    assert (done.exit_code, done.stderr.partition(",")[0]) == (
+        refused if says else (4, "error: It broke.\nhint: mend it\n")
+    )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import gemma4_mlx as g4
+from convert import comparison
 from convert.comparison import (
     EVERY_KIND,
     answer_logits,
@@ -69,6 +70,14 @@ def test_the_figures_are_those_of_the_definition(probes, recorded, tmp_path):
     assert every.top1_agreement == pytest.approx(np.mean(agree))
     assert every.perplexity_ratio == pytest.approx(np.exp(np.mean(ratio)), rel=1e-4)
     assert as_json(found)[EVERY_KIND]["positions"] == len(divergence)
+
+
+def test_rounding_makes_no_divergence_of_less_than_nothing():
+    rng = np.random.default_rng(0)
+    reference = mx.array(rng.normal(size=(64, 1000)).astype(np.float32))
+    nearly = reference * (1 + 1e-6)
+    columns = comparison._columns(reference, nearly, np.zeros(64, np.int32))
+    assert 0 <= columns[:, 0].min() < columns[:, 0].max() < 1e-5
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:

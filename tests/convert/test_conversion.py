@@ -15,7 +15,7 @@ from convert.cli import convert
 from convert.conversion import ConversionReport, Settings, convert_checkpoint
 from gemma4_mlx.checkpoint import read_tensors
 from gemma4_mlx.config import PER_LAYER_TABLE, ModelConfig
-from gemma4_mlx.errors import UsageError
+from gemma4_mlx.errors import ModelNotFoundError, UsageError
 from gemma4_mlx.loading import load_model
 from gemma4_mlx.model import Gemma4
 from gemma4_mlx.recipes import RECIPES, find_recipe, packable_shapes, uniform_recipe
@@ -169,6 +169,19 @@ def test_float32_and_float16_sources(tmp_path: Path):
         after = unpacked(report.dest)[f"{OUR_UP_PROJ}.weight"]
         assert np.abs(np.array(after) - floats).max() < 0.02
         assert report.predicted_bytes == report.quality.weight_bytes
+
+
+def test_mlx_keeps_as_many_buffers_afterwards_as_before(sources: dict[str, Path], tmp_path: Path):
+    ours, before = 12_345_678, mx.set_cache_limit(0)
+    try:
+        mx.set_cache_limit(ours)
+        converted(sources["e2b-like"], tmp_path / "dest")
+        assert mx.set_cache_limit(ours) == ours
+        with pytest.raises(ModelNotFoundError):
+            converted(tmp_path / "nothing", tmp_path / "another")
+        assert mx.set_cache_limit(ours) == ours
+    finally:
+        mx.set_cache_limit(before)
 
 
 # --- The lattice of quantization-aware training. ---

@@ -97,16 +97,23 @@ def test_pain_29_a_broken_file_is_named_before_anything_is_written(source, dest,
     assert not list(dest.iterdir())
 
 
+@pytest.mark.parametrize("lacking", [None, {}], ids=["missing", "empty"])
 @pytest.mark.parametrize("section", ["image_processor", "feature_extractor", "video_processor"])
-def test_pain_29_a_missing_section_is_filled_in(source: Path, dest: Path, section: str):
-    edit_json(source / "processor_config.json", **{section: None}, other=1)
+def test_pain_29_a_missing_section_is_filled_in(source: Path, dest: Path, section: str, lacking):
+    edit_json(source / "processor_config.json", **{section: lacking}, other=1)
+    before = media_settings(source)
     how, why = convert(source, dest)["processor_config.json"]
     assert (how, section in why) == ("synthesised", True)
     made = json.loads((dest / "processor_config.json").read_text())
     assert made["other"] == 1
     original = json.loads((POCKET / "processor_config.json").read_text())
-    assert made[section].get("max_soft_tokens") == original[section].get("max_soft_tokens")
     assert made[section].keys() >= original[section].keys()
+    assert media_settings(dest) == before
+
+
+def media_settings(folder: Path) -> tuple[object, ...]:
+    processor = Processor.from_folder(folder)
+    return processor.images, processor.videos, processor.audio
 
 
 def test_pain_29_the_template_may_lie_inside_another_file(source: Path, dest: Path):
@@ -235,6 +242,26 @@ def test_a_read_only_source_gives_a_writable_result(source: Path, dest: Path):
     (source / "tokenizer.json").chmod(0o444)
     convert(source, dest)
     assert (dest / "tokenizer.json").stat().st_mode & 0o200
+
+
+@pytest.mark.parametrize(
+    ("name", "damaged"),
+    [
+        ("tokenizer.json", "{}"),
+        ("chat_template.jinja", "{% if"),
+        ("processor_config.json", '{"image_processor": 0}'),
+        ("processor_config.json", '{"video_processor": 0}'),
+        ("processor_config.json", '{"feature_extractor": 0}'),
+    ],
+)
+def test_what_does_not_read_back_is_told(source: Path, dest: Path, monkeypatch, name, damaged):
+    def copyfile(path: Path, copy: Path) -> None:
+        copy.write_bytes(damaged.encode() if copy.name == name else path.read_bytes())
+
+    monkeypatch.setattr(shutil, "copyfile", copyfile)
+    with pytest.raises(Gemma4Error) as error:
+        put_files(source, dest)
+    assert str(dest / name) in error.value.message
 
 
 @pytest.mark.oracle

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -245,6 +247,33 @@ def test_two_runs_at_one_dest(pristine: Path, dest: Path):
     with Job(dest):
         refused(pristine, dest, ConversionError, f"process {os.getpid()} is writing {dest}")
     convert_checkpoint(pristine, dest, SETTINGS)
+
+
+def at_the_lock(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Have something happen once, between the opening of the lock's file and its locking."""
+    moments = [happens]
+
+    def flock(file: int, how: int) -> None:
+        while moments:
+            moments.pop()()
+        real(file, how)
+
+    real = fcntl.flock
+    monkeypatch.setattr(fcntl, "flock", flock)
+
+
+def test_a_run_that_ended_well_just_now(dest: Path, monkeypatch: pytest.MonkeyPatch):
+    at_the_lock(monkeypatch, dest.mkdir)
+    with pytest.raises(UsageError, match=f"{dest} exists"):
+        Job(dest)
+    assert list(dest.parent.iterdir()) == [dest]
+
+
+def test_a_run_that_came_to_nothing_just_now(dest: Path, monkeypatch: pytest.MonkeyPatch):
+    """It takes its folder along, and with it the file that the next one is about to lock."""
+    at_the_lock(monkeypatch, lambda: shutil.rmtree(dest.with_name("dest.partial")))
+    with Job(dest), pytest.raises(ConversionError, match=f"process {os.getpid()} is writing"):
+        Job(dest)
 
 
 KILLED = """

@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemma4_mlx import memory
+from gemma4_mlx.config import ModelConfig
 from gemma4_mlx.errors import MemoryLimitError, UsageError
-from gemma4_mlx.limits import score_bytes
+from gemma4_mlx.kv_format import KVFormat
+from gemma4_mlx.limits import block_rows, score_bytes
 from gemma4_mlx.memory import (
     GIB,
     Demand,
@@ -159,6 +161,17 @@ def test_pain_23_no_array_is_larger_than_the_gpu_takes():
     assert largest_array_bytes(config.text_config, cut.reading) <= smaller.max_buffer_bytes
 
 
+@pytest.mark.parametrize(("heads", "context"), [(8, 8192), (8, 131072), (1024, 131072)])
+def test_pain_23_scores_are_one_array_for_as_many_rows_as_a_block_has(heads, context):
+    """Where keys and values of a position are few, nothing else is as large."""
+    raw = published_config("E2B").raw
+    text = raw["text_config"] | {"num_attention_heads": heads, "global_head_dim": 64}
+    config = ModelConfig.from_dict(raw | {"text_config": text}).text_config
+    expected = heads * block_rows(heads, context) * context * 4
+    for chunk in (1024, 2048):
+        assert largest_array_bytes(config, Reading(context, context, chunk, 2)) == expected
+
+
 def test_pain_47_what_does_not_fit_names_what_does():
     plan = planned("26B-A4B", 16, 4096)
     hint = memory.advice(plan)
@@ -174,6 +187,20 @@ def test_a_shorter_conversation_is_named_where_one_fits():
     assert memory.advice(plan) == f"a conversation of up to {longest} tokens fits"
     assert planned("31B", 32, longest).verdict == "tight"
     assert planned("31B", 32, longest + 256).verdict == "too big"
+
+
+@pytest.mark.parametrize(("room_for", "longest"), [(768, 768), (999, 768), (1000, 1000)])
+def test_the_longest_conversation_of_a_model_that_steps_do_not_divide(room_for, longest):
+    raw = published_config("E2B").raw
+    text = raw["text_config"] | {"max_position_embeddings": 1000}
+    config = ModelConfig.from_dict(raw | {"text_config": text})
+    weights, demand = planned_weights(config, {}), Demand(context=room_for, kv=KVFormat())
+    needed = plan_model(config, weights, Machine(GIB, GIB), demand).total_bytes
+    plan = plan_model(config, weights, Machine(needed, needed), demand)
+    assert plan.verdict == "tight"
+    assert largest_context(plan) == longest
+    smaller = replace(plan, machine=Machine(needed, needed // 2))
+    assert largest_context(smaller) == 0
 
 
 def test_loading_goes_down_to_a_short_conversation_before_it_refuses():
