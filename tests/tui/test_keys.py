@@ -272,7 +272,8 @@ async def test_what_is_selected_in_an_answer_is_copied_also_where_the_terminal_t
     given = []
     monkeypatch.setattr("tui.text.copying.is_local_mac", lambda: True)
     monkeypatch.setattr(
-        "tui.text.copying.subprocess.run", lambda command, **options: given.append(options["input"])
+        "tui.text.copying.subprocess.run",
+        lambda command, **options: given.append((options["input"], options["env"]["LC_ALL"])),
     )
     async with chatting(FakeEngine([ANSWER])) as chat:
         await chat.enter("go")
@@ -280,7 +281,8 @@ async def test_what_is_selected_in_an_answer_is_copied_also_where_the_terminal_t
         chat.app.chat.selections = {paragraph: SELECT_ALL}
         await chat.press("ctrl+c")
         assert chat.app.clipboard == "A red star and a blue circle."
-        assert given == [b"A red star and a blue circle."]
+        # Whatever the locale is here: pbcopy would read the bytes as that says.
+        assert given == [(b"A red star and a blue circle.", "en_US.UTF-8")]
         assert "copied what is selected" in chat.lines[-1]
 
 

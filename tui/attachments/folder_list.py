@@ -25,6 +25,9 @@ LOOK_AT_CLOCK = 64
 FILLED = {"node_modules", "__pycache__", "site-packages", "venv", "target", "Library"}
 """Folders that programs fill, and nobody keeps pictures in."""
 
+PACKAGES = {".app", ".bundle", ".framework", ".musiclibrary", ".photoslibrary", ".tvlibrary"}
+"""Folders that macOS shows as files, by suffix. To look into a library it asks the user first."""
+
 
 @dataclass(frozen=True, slots=True)
 class FolderEntry:
@@ -123,8 +126,10 @@ class FolderWalk:
         return self.is_cut
 
     def _enter_later(self, entry: FolderEntry) -> None:
-        if entry.is_folder and entry.path.name not in FILLED and not entry.path.is_symlink():
-            self._waiting.append(entry.path)
+        path = entry.path
+        is_ours = path.name not in FILLED and path.suffix.lower() not in PACKAGES
+        if entry.is_folder and is_ours and not path.is_symlink():
+            self._waiting.append(path)
 
 
 def _is_wanted(entry: FolderEntry) -> bool:

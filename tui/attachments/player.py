@@ -19,7 +19,8 @@ _PROGRAMS = (
     ("ffplay", "-nodisp", "-autoexit", "-loglevel", "quiet"),
     ("aplay", "-q"),
 )
-_ONLY_WAV = {"aplay"}
+_PLAYS = {"aplay": {".wav"}, "afplay": {".aif", ".aiff", ".flac", ".m4a", ".mp3", ".wav"}}
+"""By suffix; what is not named here plays all. macOS does not know Ogg."""
 
 
 class Playing(Protocol):
@@ -56,7 +57,7 @@ class Player:
         if self.environ.get("SSH_CONNECTION"):
             raise AttachmentError("over SSH it would be played on the other machine")
         for program, *options in _PROGRAMS:
-            fits = program not in _ONLY_WAV or path.suffix.lower() == ".wav"
+            fits = program not in _PLAYS or path.suffix.lower() in _PLAYS[program]
             if fits and self.find(program):
                 return _Program([program, *options, str(path.absolute())])
         return _Stream(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import unicodedata
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -46,9 +47,14 @@ class MediaFiles:
         return f"{self._folder.name}/{name}" if self._folder and name else None
 
     def _free_name(self, attachment: Attachment) -> str:
-        taken, number = set(self._names.values()), 2
+        taken, number = {_on_any_disk(name) for name in self._names.values()}, 2
         name = attachment.name
-        while name in taken:
+        while _on_any_disk(name) in taken:
             name = f"{Path(attachment.name).stem}-{number}{Path(attachment.name).suffix}"
             number += 1
         return name
+
+
+def _on_any_disk(name: str) -> str:
+    """One text for names that a disk may take for one: Macs ignore case, and how é is written."""
+    return unicodedata.normalize("NFC", name).casefold()

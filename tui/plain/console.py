@@ -47,7 +47,8 @@ class Console:
     @property
     def can_prefill(self) -> bool:
         """Whether a line can be handed over to be changed."""
-        return self._readline is not None
+        # libedit, which stands behind the module on most Macs, empties the line when it begins.
+        return self._readline is not None and not _is_libedit(self._readline)
 
     def remember(self, lines: Iterable[str]) -> None:
         """Lines that can be leafed to."""
@@ -110,7 +111,7 @@ class Console:
             self._write(BELL)
 
     def _read_prefilled(self, prompt: str, prefill: str) -> str:
-        if not prefill or self._readline is None:
+        if not prefill or not self.can_prefill:
             return self._read(prompt)
         self._readline.set_startup_hook(lambda: self._readline.insert_text(prefill))
         try:
@@ -152,3 +153,9 @@ def _readline() -> Any:
     except ImportError:
         return None
     return readline
+
+
+def _is_libedit(module: Any) -> bool:
+    """Whether that is what edits lines, in place of GNU readline."""
+    backend = getattr(module, "backend", "")  # Python 3.13 and later tell
+    return backend == "editline" or "libedit" in (module.__doc__ or "")

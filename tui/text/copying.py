@@ -18,7 +18,13 @@ def copy_here(text: str) -> None:
     """
     if is_local_mac():
         with suppress(OSError, subprocess.SubprocessError):
-            subprocess.run(["pbcopy"], input=text.encode(), timeout=TIMEOUT_S, check=False)
+            subprocess.run(
+                ["pbcopy"],
+                input=text.encode("utf-8", "replace"),
+                env={**os.environ, "LC_ALL": "en_US.UTF-8"},  # it reads what the locale says
+                timeout=TIMEOUT_S,
+                check=False,
+            )
 
 
 def is_local_mac(platform: str = sys.platform, environ: Mapping[str, str] = os.environ) -> bool:

@@ -137,6 +137,21 @@ def test_two_files_of_one_name_are_both_there(tmp_path):
     assert (tmp_path / "chat_files" / "a-2.png").read_bytes() == b"2"
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "its_name"),
+    [
+        ("a.png", "A.PNG", "A-2.PNG"),
+        ("caf\u00e9.png", "cafe\u0301.png", "cafe\u0301-2.png"),
+        ("stra\u00dfe.png", "STRASSE.png", "STRASSE-2.png"),
+    ],
+)
+def test_names_that_are_one_on_a_mac_are_two_everywhere(tmp_path, first, second, its_name):
+    one, two = picture(tmp_path / "1", first, b"1"), picture(tmp_path / "2", second, b"2")
+    export_chat(rich_chat(one, two), tmp_path / "chat.md")
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "chat_files").iterdir()}
+    assert kept == {first: b"1", its_name: b"2"}
+
+
 def test_what_is_gone_is_named(tmp_path):
     attachment = picture(tmp_path)
     attachment.path.unlink()

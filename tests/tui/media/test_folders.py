@@ -29,6 +29,17 @@ def test_folders_below_are_walked_the_nearest_first(folder):
     assert set(found[3:6]) == {"circle/", "c.jpg", "deep/"} and found[6:] == ["d.png"]
 
 
+def test_what_macos_shows_as_one_file_is_not_looked_into(folder):
+    for name in ("Photos Library.photoslibrary", "Paint.app", "holiday.2024"):
+        (folder / name).mkdir()
+        (folder / name / "inside.png").write_bytes(b"x")
+    found = [entry.path for entry in FolderWalk(folder)]
+    assert folder / "Photos Library.photoslibrary" in found
+    assert [path for path in found if path.name == "inside.png"] == [
+        folder / "holiday.2024" / "inside.png"
+    ]
+
+
 def test_names_of_new_files_are_free(tmp_path):
     first = new_path(tmp_path / "x", "voice", ".wav")
     first.touch()

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import io
+from types import SimpleNamespace
+
+import pytest
+
 from gemma4_mlx.events import (
     ModelReady,
 )
 from tests.processing.video_files import write_video
 from tests.tui.driver import clip, picture
 from tests.tui.plain.talk import ANSWER, said, talk
+from tui.plain.console import Console
 
 
 def test_lines_that_end_in_a_backslash_go_on():
@@ -90,3 +96,26 @@ def test_what_is_no_text_is_said_and_nothing_is_asked():
     chat = talk(error, "Hi", turns=[ANSWER])
     assert "That was no text in UTF-8." in chat.lines
     assert chat.asked == [said("Hi")]
+
+
+@pytest.mark.parametrize(
+    ("module", "can_prefill"),
+    [
+        (SimpleNamespace(__doc__="GNU readline", backend="readline"), True),
+        (SimpleNamespace(__doc__="GNU readline"), True),
+        (SimpleNamespace(__doc__="the same", backend="editline"), False),
+        (SimpleNamespace(__doc__="Importing this module enables libedit"), False),
+        (None, False),
+    ],
+)
+def test_a_line_is_handed_over_only_where_the_editor_keeps_it(module, can_prefill):
+    """A Mac's own editor of lines empties the line after the hook that fills it."""
+    asked = []
+    console = Console(lambda prompt: asked.append(prompt) or "typed", io.StringIO())
+    hooks = []
+    if module is not None:
+        module.set_startup_hook = hooks.append
+    console._readline = module
+    assert console.can_prefill is can_prefill
+    assert console.ask("> ", prefill="as it was") == "typed"
+    assert bool(hooks) is can_prefill
