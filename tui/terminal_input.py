@@ -27,6 +27,10 @@ ITSELF = re.compile(r"\x1b\[(?:\?[\d;]*c|6;\d+;\d+t)")
 UNFINISHED = re.compile(r"\x1b\[\?[\d;]{20,}")
 """The beginning of the first, longer than Textual waits for the end."""
 
+OPTION_ARROW = re.compile(r"\x1b(?:\x1b\[|\[1;9)([A-D])")
+"""How terminals on a Mac tell of Alt and an arrow: Terminal.app as of Esc and an arrow, which would
+stop an answer; iTerm2 by a number that others take for Cmd."""
+
 
 class TerminalInput(XTermParser):
     """Keys, clicks and pastes out of what is read from the terminal.
@@ -80,7 +84,7 @@ class TerminalInput(XTermParser):
         if start < 0:
             self._keys = (self._keys + data)[-len(BRACKETED_PASTE_START) + 1 :]
             if data:
-                yield from super().feed(data)
+                yield from super().feed(OPTION_ARROW.sub("\x1b[1;3\\1", data))
             return ""
         end = start + len(BRACKETED_PASTE_START) - before
         if start >= before:

@@ -49,6 +49,16 @@ def test_an_endless_paste_does_not_fill_the_memory(monkeypatch):
     assert 10_000 < len(kept) < 20_000
 
 
+@pytest.mark.parametrize("sent", ["\x1b[1;3{}", "\x1b\x1b[{}", "\x1b[1;9{}"])
+def test_alt_and_an_arrow_are_one_key_in_the_terminals_of_a_mac(sent):
+    assert read("".join(sent.format(arrow) for arrow in "ABCD")) == [
+        *("alt+up", "alt+down", "alt+right", "alt+left")
+    ]
+    assert read("a", "\x1b[A", "\x1b[1;2A") == ["a", "up", "shift+up"]
+    pasted = sent.format("A")
+    assert read(PASTE.format(pasted)) == [pasted]
+
+
 def test_an_answer_on_graphics_is_not_typed():
     heard: list[str] = []
     assert read("a\x1b_Gi=1;OK\x1b\\b", on_answer=heard.append) == ["a", "b"]

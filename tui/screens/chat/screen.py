@@ -65,7 +65,8 @@ class ChatScreen(AttachingScreen):
     BINDINGS = [
         Binding("escape", "stop", "Stop; else back to the prompt", id="chat.stop"),
         Binding("ctrl+t", "toggle_thinking", "Thinking on or off", id="chat.thinking"),
-        Binding("alt+up", "walk(-1)", "To the turn or code before", id="chat.before"),
+        # Terminal.app keeps Option to itself, unless it is told otherwise.
+        Binding("alt+up,shift+tab", "walk(-1)", "To the turn or code before", id="chat.before"),
         Binding("alt+down", "walk(1)", "To the turn or code after", id="chat.after"),
         Binding("ctrl+end", "to_end", "To the end", id="chat.end"),
         Binding("end", "to_end", "To the end", priority=True, show=False, id="chat.bare_end"),
