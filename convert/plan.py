@@ -16,8 +16,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from convert.source import Shape, SourceTensor
+from convert.source import SourceTensor
 from gemma4_mlx.config import PER_LAYER_TABLE, PackedFormat
+from gemma4_mlx.config.shapes import Shape
 from gemma4_mlx.errors import UsageError
 from gemma4_mlx.weight_file import INDEX_NAME, ITEM_BYTES
 

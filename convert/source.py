@@ -21,15 +21,15 @@ import numpy as np
 
 from gemma4_mlx.config import ModelConfig, parameter_shapes
 from gemma4_mlx.config.quantization import BLOCK_NAMES
-from gemma4_mlx.errors import CheckpointError, ModelNotFoundError, WeightsError
+from gemma4_mlx.config.shapes import Shape
+from gemma4_mlx.errors import CheckpointError, ModelNotFoundError
 from gemma4_mlx.json_file import read_json_object
-from gemma4_mlx.tensor_names import Transform, is_unused, targets
+from gemma4_mlx.tensor_fit import Found, misfits, renamed, require_none
+from gemma4_mlx.tensor_names import Transform
 from gemma4_mlx.weight_file import ITEM_BYTES, TensorEntry, read_entries
 
 BLOCK_BYTES = 16 * 1024**2
 """The most of a tensor that is one piece of work: large beside the cost of handing it on."""
-
-Shape = tuple[int, ...]
 
 _READERS = 2
 
@@ -162,32 +162,10 @@ def our_tensors(
         WeightsError: they are not exactly the model's.
     """
     shapes = parameter_shapes(config)
-    found: dict[str, SourceTensor] = {}
-    dropped, problems = [], []
-    for entry in entries.values():
-        renamed = targets(entry.name)
-        if is_unused(renamed[0][0], config):
-            dropped.append(entry.name)
-            continue
-        for name, transform in renamed:
-            if name in found:
-                problems.append(f"twice: {name}, once as {entry.name} in {entry.path}")
-            elif name not in shapes:
-                problems.append(f"unknown: {name} {entry.shape} in {entry.path}")
-            else:
-                tensor = _fitted(name, shapes[name], entry, transform)
-                if isinstance(tensor, str):
-                    problems.append(tensor)
-                else:
-                    found[name] = tensor
-    known = found.keys() | {problem.split()[1] for problem in problems}
-    problems += [f"missing: {name} {shape}" for name, shape in shapes.items() if name not in known]
-    if problems:
-        raise WeightsError(
-            f"{len(problems)} tensors do not fit the model:\n  " + "\n  ".join(sorted(problems)),
-            "was this checkpoint made for its config.json?",
-        )
-    return {name: found[name] for name in shapes}, tuple(sorted(dropped))
+    ours = renamed(entries, config, place=lambda entry: f" in {entry.path}")
+    require_none([*ours.problems, *misfits(ours.found, shapes)])
+    tensors = {name: _placed(name, shape, ours.found[name]) for name, shape in shapes.items()}
+    return tensors, ours.dropped
 
 
 def as_rows(block: np.ndarray, tensor: SourceTensor) -> mx.array:
@@ -220,20 +198,10 @@ def _identity(path: Path) -> list[int | str]:
     return [status.st_size, status.st_mtime_ns, hashlib.sha256(header).hexdigest()]
 
 
-def _fitted(
-    name: str, shape: Shape, entry: TensorEntry, transform: Transform
-) -> SourceTensor | str:
-    """The tensor, or what is wrong with its shape."""
-    if entry.shape == shape:
-        return SourceTensor(name, shape, entry, lambda values: values)
-    try:
-        # A stand-in of the entry's shape that takes no memory.
-        changed = transform(np.broadcast_to(np.uint8(0), entry.shape)).shape
-    except (ValueError, IndexError):
-        changed = entry.shape
-    if changed != shape:
-        return f"misshapen: {name} {entry.shape} in {entry.path}, expected {shape}"
-    return SourceTensor(name, shape, entry, transform)
+def _placed(name: str, shape: Shape, found: Found[TensorEntry]) -> SourceTensor:
+    is_ours = found.tensor.shape == shape
+    transform = (lambda values: values) if is_ours else found.transform
+    return SourceTensor(name, shape, found.tensor, transform)
 
 
 def _refuse_packed_config(folder: Path) -> None:

@@ -107,7 +107,7 @@ def load_model(
     _tell_absent_towers(config, folder)
     model = Gemma4(config, read_optional_json(folder / "generation_config.json"))
     dtype = dtype or default_dtype()
-    model.unused_tensors = load_weights(model, read_tensors(folder), dtype).dropped
+    model.unused_tensors = load_weights(model, read_tensors(folder), dtype)
     # All is known of the weights now, and nothing of them read yet.
     arrays = parameters(model)
     model.plan = plan_loading(
@@ -117,7 +117,9 @@ def load_model(
         _map_table(model, folder)
         arrays = parameters(model)
     model.folder = folder
-    model.towers = Towers(lambda model, paths: renew_weights(model, read_tensors(folder), paths))
+    model.towers = Towers(
+        lambda model, paths: renew_weights(model, config, read_tensors(folder), paths)
+    )
     _evaluate_decoder(arrays, on_progress)
     return model
 

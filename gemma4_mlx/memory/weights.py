@@ -8,18 +8,15 @@ dtype of the backend. Keys and values that no layer reads are not loaded and not
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gemma4_mlx.config import PER_LAYER_TABLE, ModelConfig, PackedFormat, parameter_shapes
-from gemma4_mlx.errors import WeightsError
+from gemma4_mlx.config.shapes import Shape
 from gemma4_mlx.recipes import packed_bytes
-from gemma4_mlx.tensor_names import is_unused, target_names
-from gemma4_mlx.weight_file import ITEM_BYTES, TensorEntry, read_entries
-
-Shape = tuple[int, ...]
+from gemma4_mlx.tensor_fit import misfits, renamed, require_none
+from gemma4_mlx.weight_file import ITEM_BYTES, read_entries
 
 BODY, EMBEDDING, TABLE, EXPERTS = "body", "embedding", "per_layer_table", "experts"
 VISION, AUDIO = "vision", "audio"
@@ -95,11 +92,12 @@ def checkpoint_weights(folder: Path, config: ModelConfig) -> Weights:
         ModelNotFoundError, CheckpointError: see `weight_file.read_entries`.
         WeightsError: the headers do not agree with config.json; all tensors are listed.
     """
-    entries = read_entries(folder)
-    _check(entries, config, folder)
+    ours = renamed(read_entries(folder), config, place=lambda entry: f" in {entry.path}")
+    expected = _expected_shapes(ours.found, config)
+    require_none([*ours.problems, *misfits(ours.found, expected)], folder)
     tensors = (
-        (part_of(names[0]), amount_of(names[0], entry.nbytes, _item_bytes(entry)))
-        for names, entry in _used(entries, config)
+        (part_of(name), _amount(name, expected[name], found.tensor.dtype))
+        for name, found in ours.found.items()
     )
     return Weights(_summed(tensors), f"the files in {folder}")
 
@@ -149,9 +147,11 @@ def _planned(name: str, shape: Shape, packed: PackedFormat | None) -> Amount:
     return Amount(whole, packed_bytes(shape, packed, 1) - whole)
 
 
-def _item_bytes(entry: TensorEntry) -> int | None:
-    """Bytes of a floating-point value; None for whole numbers."""
-    return ITEM_BYTES[entry.dtype] if entry.dtype in _FLOATING else None
+def _amount(name: str, shape: Shape, dtype: str) -> Amount:
+    """What a tensor of a file takes."""
+    item_bytes = ITEM_BYTES[dtype]
+    float_bytes = item_bytes if dtype in _FLOATING else None
+    return amount_of(name, math.prod(shape) * item_bytes, float_bytes)
 
 
 def _is_embedding(name: str) -> bool:
@@ -165,37 +165,6 @@ def _summed(tensors: Iterator[tuple[str, Amount]]) -> dict[str, Amount]:
     for part, amount in tensors:
         sums[part] = sums.get(part, Amount()) + amount
     return {part: sums[part] for part in PARTS if part in sums}
-
-
-def _used(
-    entries: Mapping[str, TensorEntry], config: ModelConfig
-) -> Iterator[tuple[tuple[str, ...], TensorEntry]]:
-    """Tensors that are loaded, each with our names for it."""
-    for source, entry in entries.items():
-        names = target_names(source)
-        if not is_unused(names[0], config):
-            yield names, entry
-
-
-def _check(entries: Mapping[str, TensorEntry], config: ModelConfig, folder: Path) -> None:
-    """Raise unless the tensors that are used are exactly those that the config asks for."""
-    used = list(_used(entries, config))
-    found = Counter(name for names, _ in used for name in names)
-    expected = _expected_shapes(found, config)
-    problems = [f"missing: {name} {expected[name]}" for name in expected.keys() - found.keys()]
-    problems += [f"twice: {name}" for name, count in found.items() if count > 1]
-    for names, entry in used:
-        shapes = [expected[name] for name in names if name in expected]
-        if len(shapes) < len(names):
-            problems.append(f"unknown: {entry.name} {entry.shape}")
-        elif not _fits(entry.shape, shapes):
-            problems.append(f"misshapen: {entry.name} {entry.shape}, expected {shapes[0]}")
-    if problems:
-        listing = "\n  ".join(sorted(problems))
-        raise WeightsError(
-            f"{folder}: {len(problems)} tensors do not fit its config.json:\n  {listing}",
-            "was this checkpoint made for its config.json?",
-        )
 
 
 def _expected_shapes(found: Container[str], config: ModelConfig) -> dict[str, Shape]:
@@ -213,10 +182,3 @@ def _expected_shapes(found: Container[str], config: ModelConfig) -> dict[str, Sh
         for kind, piece in packed_shapes(shape, packed).items():
             expected[f"{path}.{kind}"] = piece
     return expected
-
-
-def _fits(shape: Shape, wanted: list[Shape]) -> bool:
-    """Whether a tensor holds those of ours: alone, with its axes in another order, or stacked."""
-    if len(wanted) == 1:
-        return sorted(shape) == sorted(wanted[0])
-    return math.prod(shape) == sum(map(math.prod, wanted))

@@ -107,6 +107,9 @@ def stacked(tensors: packed.Tensors, rows: int) -> None:
     tensors[f"{experts}.gate_up_proj"] = mx.zeros((gate.shape[0], rows, gate.shape[2]))
 
 
+TURNED = "language_model.model.layers.0.self_attn.q_proj.weight"
+
+
 def wrong_header(source: Path, folder: Path, change) -> None:
     """Load's own tensors, changed; nothing of this can be planned."""
     tensors = packed.our_tensors(source)
@@ -132,7 +135,11 @@ def wrong_header(source: Path, folder: Path, change) -> None:
         ),
         (
             lambda t: stacked(t, rows=5),
-            r"misshapen: language_model.model.layers.0.experts.gate_up_proj",
+            r"gate_proj.weight \(\d+, 5, 64\), expected .*, from \S*gate_up_proj in /.*\.safe",
+        ),
+        (
+            lambda t: t.update({TURNED: t[TURNED].T}),
+            rf"misshapen: {TURNED} \(64, 128\), expected \(128, 64\)",
         ),
     ],
 )
