@@ -111,7 +111,8 @@ class MediaFolder:
 
 
 def _files(folder: Path) -> Iterable[Path]:
-    return [each for each in folder.iterdir() if each.is_file()]
+    # Who looks into it with the Finder leaves a .DS_Store behind, which is no picture.
+    return [each for each in folder.iterdir() if each.is_file() and not each.name.startswith(".")]
 
 
 def _stays(path: Path, why: str) -> str:

@@ -331,6 +331,18 @@ def test_files_go_with_the_last_message_that_refers_to_them(store, tmp_path):
     assert shared.path.exists()
 
 
+def test_what_the_finder_leaves_behind_is_taken_for_no_picture(store, tmp_path):
+    first, second = picture(tmp_path, "a.png"), picture(tmp_path, "b.png")
+    chat = rich_chat(first)
+    store.write(chat.take_changes())
+    (folder,) = (store.path.parent / "media").iterdir()
+    (folder / "a.png").unlink()
+    (folder / ".DS_Store").write_bytes(b"where the icons are")
+    other = rich_chat(second)
+    store.write(other.take_changes())
+    assert (folder / "b.png").read_bytes() == b"not a picture"
+
+
 def test_a_file_that_is_swept_before_its_message_is_written_is_copied_again(store, tmp_path):
     chat = rich_chat(picture(tmp_path))
     keep_file = store._media.keep
