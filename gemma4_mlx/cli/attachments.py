@@ -17,7 +17,7 @@ def attachment(path: Path) -> MediaPart:
     Raises:
         AttachmentError: it cannot be read.
     """
-    from gemma4_mlx.processing.attached_file import check_file
+    from gemma4_mlx.processing.attached_file import check_file, permission_hint
 
     check_file(path, str(path))
     try:
@@ -29,8 +29,9 @@ def attachment(path: Path) -> MediaPart:
         hint = "attach the files in it one by one"
         raise AttachmentError(f"{path} is a folder", hint) from None
     except OSError as error:
-        hint = "check its permissions"
-        raise AttachmentError(f"{path} cannot be read: {error.strerror}", hint) from None
+        raise AttachmentError(
+            f"{path} cannot be read: {error.strerror}", permission_hint()
+        ) from None
     if is_sound(start):
         return AudioPart(path, name=path.name)
     from gemma4_mlx.processing.container import is_container

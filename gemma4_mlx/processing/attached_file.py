@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+import shlex
 from pathlib import Path
 
 from gemma4_mlx.errors import AttachmentError
 
 LARGEST_BYTES = {"image": 500_000_000, "audio": 2_000_000_000, "video": 50_000_000_000}
 """Larger files are not opened: pictures and clips would be read into memory whole."""
+
+
+def to_wav(name: str) -> str:
+    """What to type for a clip of whatever can be decoded of a file; names may hold spaces."""
+    return f"ffmpeg -i {shlex.quote(name)} clip.wav"
 
 
 def check_file(path: Path, name: str, kind: str = "video") -> None:
@@ -35,3 +42,13 @@ def check_file(path: Path, name: str, kind: str = "video") -> None:
             f"{name} has {size_bytes / 1e9:.1f} GB; at most {most_bytes / 1e9:g} GB are opened",
             "attach a smaller copy",
         )
+
+
+def permission_hint(platform: str = sys.platform) -> str:
+    """What to do where the system does not let a file be read."""
+    if platform != "darwin":
+        return "check its permissions"
+    return (
+        "check its permissions, and which folders your terminal may read: System Settings > "
+        "Privacy & Security > Files and Folders"
+    )

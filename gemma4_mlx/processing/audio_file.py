@@ -15,7 +15,7 @@ import soundfile
 from gemma4_mlx.errors import AttachmentError
 from gemma4_mlx.limits import MIB
 from gemma4_mlx.messages import AudioPart
-from gemma4_mlx.processing.attached_file import check_file
+from gemma4_mlx.processing.attached_file import check_file, to_wav, permission_hint
 from gemma4_mlx.processing.container import FileState, is_container
 from gemma4_mlx.processing.kept import Kept
 from gemma4_mlx.processing.mpeg_audio import behind_tags, mpeg_frames
@@ -86,14 +86,15 @@ def read_audio(part: AudioPart) -> tuple[np.ndarray, int]:
     samples, rate = _read(part)
     _check_rate(rate, part.name)
     _check_duration(samples.size and len(samples) / rate, part)
-    if not np.isfinite(samples).all():
+    peak = max(samples.max(), -samples.min())  # of an hour, without a second copy
+    if not np.isfinite(peak):
         raise AttachmentError(
             f"{part.name} has samples that are not numbers (NaN or infinite)",
             "export the clip again",
         )
-    if np.abs(samples).max() > _FULL_SCALE:
+    if peak > _FULL_SCALE:
         raise AttachmentError(
-            f"{part.name} has samples up to {np.abs(samples).max():g}, expected -1 to 1",
+            f"{part.name} has samples up to {peak:g}, expected -1 to 1",
             "divide 16-bit values by 32768",
         )
     return samples.mean(axis=1, dtype=np.float32), rate
@@ -156,7 +157,7 @@ def _decoded(file: soundfile.SoundFile, content: bytes, name: str) -> np.ndarray
         raise AttachmentError(
             f"{name} is damaged: its header says {file.frames / file.samplerate:.1f} s, and "
             f"{found_s:.1f} s can be decoded",
-            f"attach another copy. To hear what is there: ffmpeg -i {name} clip.wav",
+            f"attach another copy. To hear what is there: {to_wav(name)}",
         )
     return samples
 
@@ -172,7 +173,7 @@ def _content(path: Path, name: str) -> bytes:
         raise AttachmentError(f"{name}: no such file", "check the path") from None
     except OSError as error:
         raise AttachmentError(
-            f"{name} cannot be read: {error.strerror}", "check its permissions"
+            f"{name} cannot be read: {error.strerror}", permission_hint()
         ) from None
     if not content:
         raise AttachmentError(f"{name} is empty (0 bytes)", "attach another copy")
@@ -201,14 +202,14 @@ def _opened(content: bytes, name: str) -> soundfile.SoundFile:
     if file.frames >= _UNKNOWN_LENGTH:
         raise AttachmentError(
             f"{name} does not say how long it is",
-            f"write it anew, for example with ffmpeg -i {name} clip.wav",
+            f"write it anew, for example with {to_wav(name)}",
         )
     if file.format == "FLAC" and not _has_end(file):
         raise AttachmentError(
             f"{name} is cut off: its header says {file.frames / file.samplerate:.1f} s, and "
             f"{_readable_s(content):.1f} s are there",
             "attach another copy; this one was not copied or downloaded to its end. To hear what "
-            f"is there: ffmpeg -i {name} clip.wav",
+            f"is there: {to_wav(name)}",
         )
     return file
 
@@ -234,7 +235,7 @@ def _readable_s(content: bytes) -> float:
 def _of_no_known_type(name: str) -> AttachmentError:
     return AttachmentError(
         f"{name} is not a clip of a known type, or is damaged",
-        f"supported: {SUPPORTED_AUDIO}; convert it, for example with ffmpeg -i {name} clip.wav",
+        f"supported: {SUPPORTED_AUDIO}; convert it, for example with {to_wav(name)}",
     )
 
 
@@ -270,7 +271,7 @@ def _check_duration(duration_s: float, part: AudioPart) -> None:
         raise AttachmentError(
             f"{part.name} has no samples",
             "attach a clip with sound in it; if its recording was interrupted, ffmpeg may find "
-            f"some: ffmpeg -i {part.name} clip.wav",
+            f"some: {to_wav(part.name)}",
         )
     longest_s = LONGEST_RECORDING_S if part.split else MAX_DURATION_S
     if duration_s <= longest_s:

@@ -6,6 +6,7 @@ Opened with PyAV, an extra that is imported when the first such file is.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gemma4_mlx.errors import AttachmentError
+from gemma4_mlx.processing.attached_file import permission_hint
 from gemma4_mlx.processing.promised_size import BOXES, MATROSKA, check_size
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ class FileState(NamedTuple):
             raise AttachmentError(f"{name}: no such file", "check the path") from None
         except OSError as error:
             raise AttachmentError(
-                f"{name} cannot be read: {error.strerror}", "check its permissions"
+                f"{name} cannot be read: {error.strerror}", permission_hint()
             ) from None
         return cls(Path(path), now.st_mtime_ns, now.st_size, now.st_ctime_ns, now.st_ino)
 
@@ -126,7 +128,7 @@ def check_whole(path: Path, name: str) -> None:
         raise AttachmentError(
             f"{name} goes on for {duration_s + over_s:.1f} s, and its header says "
             f"{duration_s:.1f} s",
-            f"have its header written anew: ffmpeg -i {name} -c copy whole.mkv",
+            f"have its header written anew: ffmpeg -i {shlex.quote(name)} -c copy whole.mkv",
         )
 
 
@@ -173,7 +175,7 @@ def _no_container(path: Path, name: str) -> AttachmentError:
     if path.is_dir():
         return AttachmentError(f"{name} is a folder", "attach the files in it one by one")
     if not os.access(path, os.R_OK):
-        return AttachmentError(f"{name}: not allowed to read it", "check its permissions")
+        return AttachmentError(f"{name}: not allowed to read it", permission_hint())
     if not state.size_bytes:
         return AttachmentError(f"{name} is empty (0 bytes)", "attach another copy")
     return AttachmentError(

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gemma4_mlx.errors import AttachmentError
-from gemma4_mlx.processing.attached_file import check_file
+from gemma4_mlx.processing.attached_file import check_file, permission_hint
 
 MAX_PIXELS = 178_956_970
 """The largest picture that is opened: a larger one is an error and not minutes of swapping."""
@@ -100,7 +100,7 @@ def _as_attachment_errors(name: str) -> Iterator[None]:
     except FileNotFoundError:
         raise AttachmentError(f"{name}: no such file", "check the path") from None
     except PermissionError:
-        raise AttachmentError(f"{name}: not allowed to read it", "check its permissions") from None
+        raise AttachmentError(f"{name}: not allowed to read it", permission_hint()) from None
     except UnidentifiedImageError:
         raise AttachmentError(
             f"{name} is not a picture of a known type, or is damaged",

@@ -14,6 +14,7 @@ from PIL import Image
 
 from gemma4_mlx.errors import AttachmentError
 from gemma4_mlx.messages import ImagePart
+from gemma4_mlx.processing.attached_file import permission_hint
 from gemma4_mlx.processing.image import prepare_image
 from gemma4_mlx.processing.image_file import MAX_PIXELS, open_image, read_image_size
 from gemma4_mlx.processing.receipts import receipt_of
@@ -230,6 +231,11 @@ def test_refused_permission_is_an_attachment_error(monkeypatch: pytest.MonkeyPat
     with pytest.raises(AttachmentError, match="not allowed") as error:
         open_image(Path("photo.png"), name="photo.png")
     assert "permissions" in error.value.hint
+
+
+def test_on_a_mac_the_hint_names_what_may_keep_a_terminal_from_a_folder() -> None:
+    assert "Privacy & Security > Files and Folders" in permission_hint("darwin")
+    assert permission_hint("linux") == "check its permissions"
 
 
 def bomb(side: int) -> bytes:
