@@ -77,7 +77,6 @@ class ConversionReport:
     Attributes:
         dest: the new checkpoint.
         quality: what was done to the weights and, where it was measured, to the model.
-        predicted_bytes: what the plan said of the weights, with the headers of their files.
         notes: what the user should know about the choice of the recipe.
         dropped: the source's names of tensors that no layer uses.
         files: what became of everything besides the weights.
@@ -85,7 +84,6 @@ class ConversionReport:
 
     dest: Path
     quality: Quality
-    predicted_bytes: int
     notes: tuple[str, ...]
     dropped: tuple[str, ...]
     files: tuple[FileReport, ...]
@@ -139,9 +137,7 @@ def convert_checkpoint(
         quality = write_quality(job.folder, quality, reference, on_step)
         job.publish()
     on_step(Step("done", quality.weight_bytes, quality.weight_bytes, str(job.dest)))
-    return ConversionReport(
-        job.dest, quality, plan.total_bytes, choice.notes, opened.dropped, tuple(files)
-    )
+    return ConversionReport(job.dest, quality, choice.notes, opened.dropped, tuple(files))
 
 
 def _announce(source: Source, choice: Choice, plan: Plan, on_step: OnStep) -> None:

@@ -25,7 +25,7 @@ from convert.packed import Packed, float32_of, packed_codes, rounded, stored, wi
 from gemma4_mlx.config import PackedFormat
 
 SHRINKS = (0.93, 0.85)
-"""Shares of the range that are tried."""
+"""Shares of the range that are tried; each costs about as much as `mx.quantize`."""
 
 REFITS = 2
 """How often scale and bias are fitted to the codes, and the codes to them."""
@@ -42,7 +42,6 @@ def pack_rows(
     importance: mx.array | None = None,
     *,
     search: bool = True,
-    shrinks: tuple[float, ...] = SHRINKS,
 ) -> Packed:
     """Pack rows of a weight.
 
@@ -51,7 +50,6 @@ def pack_rows(
         packed: the format; its groups divide the rows.
         importance: [in], mean squared input of each column; None if all count the same.
         search: False takes what `mx.quantize` makes. So do formats that are not affine.
-        shrinks: shares of the range to try; each costs about as much as `mx.quantize`.
 
     Returns:
         What `mx.dequantize` reads; scales and biases in the dtype of the rows.
@@ -65,7 +63,7 @@ def pack_rows(
         return Packed(weight, scales, biases[0])
     groups = stored(rows).reshape(rows.shape[0], -1, packed.group_size)
     weights = None if importance is None else float32_of(importance).reshape(groups.shape[1:])
-    tried = shrinks if packed.bits <= _MOST_BITS else None
+    tried = SHRINKS if packed.bits <= _MOST_BITS else None
     codes = np.empty(groups.shape, np.uint8)
     found = float32_of(scales).copy(), float32_of(biases[0]).copy()
 

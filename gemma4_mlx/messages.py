@@ -23,7 +23,6 @@ from urllib.parse import unquote, urlparse
 
 from gemma4_mlx.errors import MessageError
 
-Role = Literal["system", "developer", "user", "assistant", "model", "tool"]
 ROLES: tuple[str, ...] = ("system", "developer", "user", "assistant", "model", "tool")
 
 IMAGE_TOKEN_BUDGETS: tuple[int, ...] = (70, 140, 280, 560, 1120)

@@ -57,7 +57,8 @@ class ControlIds:
 
     `so*` and `st*` open, `e*` closes: t a turn, c a channel (thoughts), tc a tool call, tr a
     tool's response, td a tool's declaration; `bo*` and `eo*` frame an image or a clip, whose
-    soft tokens stand at `image_token_id` or `audio_token_id`.
+    soft tokens stand at `image_token_id` or `audio_token_id`. Also those that nothing asks for by
+    name are among them: `Tokenizer.control_ids` needs all, because no text may become one.
     """
 
     pad_token_id: int

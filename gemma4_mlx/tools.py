@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from gemma4_mlx.errors import MessageError
 from gemma4_mlx.events import ToolCall
 
 QUOTE = '<|"|>'
@@ -28,19 +27,9 @@ LONGEST_SHOWN = 60
 
 _SIGNS = frozenset("{}[],:")
 _CALL = re.compile(r"\s*call:([^{]*)")
-_BARE = re.compile(r"[^\s{}\[\],:](?:[^{}\[\],:]*[^\s{}\[\],:])?")
 _LEXEME = re.compile(r"[{}\[\],:]|[^{}\[\],:]+")
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?P<fraction>\.\d+)?(?P<exponent>[eE][+-]?\d+)?")
 _WORDS = {"true": True, "false": False, "null": None}
-
-
-def render_call(name: str, arguments: Mapping[str, Any]) -> str:
-    """Write a call as the model writes it.
-
-    Raises:
-        MessageError: a value that the notation has no form for.
-    """
-    return f"call:{name}{_render(arguments)}"
 
 
 def parse_call(source: str | Sequence[str]) -> ToolCall:
@@ -181,31 +170,3 @@ def _literal(word: str) -> Any:
     if not math.isfinite(value):
         raise _SyntaxError("a number is too large")
     return value
-
-
-def _render(value: Any) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true" if value else "false"
-        case str():
-            if QUOTE in value:
-                raise MessageError(f"a tool argument cannot hold {QUOTE}, which closes strings")
-            return f"{QUOTE}{value}{QUOTE}"
-        case int():
-            return str(value)
-        case float() if math.isfinite(value):
-            return str(value)
-        case Mapping():
-            pairs = sorted(value.items(), key=lambda pair: str(pair[0]).lower())
-            return "{" + ",".join(f"{_key(key)}:{_render(item)}" for key, item in pairs) + "}"
-        case list() | tuple():
-            return "[" + ",".join(map(_render, value)) + "]"
-    raise MessageError(f"{value!r}: a tool argument must be a JSON value")
-
-
-def _key(key: Any) -> str:
-    if not isinstance(key, str) or not _BARE.fullmatch(key) or QUOTE in key:
-        raise MessageError(f"{key!r}: a key must be text without any of {{ }} [ ] , :")
-    return key

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemma4_mlx.errors import MessageError
 from gemma4_mlx.events import ToolCall
-from gemma4_mlx.tools import DEEPEST, LONGEST_SHOWN, QUOTE, parse_call, render_call
+from gemma4_mlx.tools import DEEPEST, LONGEST_SHOWN, QUOTE, parse_call
 
 WEATHER = {
     "city": "Paris",
@@ -38,9 +39,16 @@ values = st.recursive(
 )
 
 
-def test_writes_what_the_template_writes():
-    assert render_call("get_weather", WEATHER) == WEATHER_TEXT
-    assert render_call("now", {}) == "call:now{}"
+def notation(value) -> str:
+    """A value as the template writes it."""
+    match value:
+        case str():
+            return f"{QUOTE}{value}{QUOTE}"
+        case dict():
+            return "{" + ",".join(f"{key}:{notation(item)}" for key, item in value.items()) + "}"
+        case list():
+            return "[" + ",".join(map(notation, value)) + "]"
+    return json.dumps(value)
 
 
 def test_reads_what_the_template_writes():
@@ -50,7 +58,7 @@ def test_reads_what_the_template_writes():
 
 @given(name=keys, arguments=st.dictionaries(keys, values, max_size=5))
 def test_reading_undoes_writing(name, arguments):
-    assert parse_call(render_call(name, arguments)) == ToolCall(name, arguments)
+    assert parse_call(f"call:{name}{notation(arguments)}") == ToolCall(name, arguments)
 
 
 @pytest.mark.parametrize(
@@ -122,21 +130,3 @@ def test_pain_39_any_text_is_read_or_explained(text):
     for source in (text, "call:" + text, f"call:f{{a:{text}}}"):
         call = parse_call(source)
         assert call.error == "" or call.arguments == {}
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {"a": f"x{QUOTE}y"},
-        {"a": {1, 2}},
-        {"a": float("nan")},
-        {"a": b"bytes"},
-        {"a,b": 1},
-        {"": 1},
-        {" a": 1},
-        {1: 1},
-    ],
-)
-def test_what_has_no_notation_is_refused(arguments):
-    with pytest.raises(MessageError):
-        render_call("f", arguments)

@@ -52,11 +52,6 @@ class VideoCost:
     seen_height: int
     has_sound: bool
 
-    @property
-    def spacing_s(self) -> float:
-        """Seconds from one frame to the next."""
-        return self.seconds / self.frames
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedVideo:

@@ -12,7 +12,6 @@ from gemma4_mlx.recipes.formats import (
     bits_per_weight,
     packed_bytes,
     quantization_block,
-    weight_bytes,
     with_off_lattice,
 )
 from gemma4_mlx.recipes.recipe import Recipe, Rule, end_blocks, packable_shapes
@@ -32,6 +31,5 @@ __all__ = [
     "quantization_block",
     "read_recipe",
     "uniform_recipe",
-    "weight_bytes",
     "with_off_lattice",
 ]

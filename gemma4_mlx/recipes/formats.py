@@ -31,17 +31,6 @@ def packed_bytes(
     return values * packed.bits // 8 + values // packed.group_size * per_group
 
 
-def weight_bytes(config: ModelConfig, formats: Formats, plain_item_bytes: int = _BF16_BYTES) -> int:
-    """Bytes of all tensors of a checkpoint, without the headers of its files.
-
-    Args:
-        config: of the model.
-        formats: of its packed modules.
-        plain_item_bytes: of a value that is not packed, and of affine scales and biases.
-    """
-    return sum(_bytes(parameter_shapes(config), formats, plain_item_bytes).values())
-
-
 def bits_per_weight(config: ModelConfig, formats: Formats, *, text_only: bool = False) -> float:
     """Bits that a weight takes on average, scales and biases included.
 
@@ -52,12 +41,12 @@ def bits_per_weight(config: ModelConfig, formats: Formats, *, text_only: bool = 
             not packed.
     """
     shapes = {
-        name: shape
+        name.removesuffix(".weight"): shape
         for name, shape in parameter_shapes(config).items()
         if name.startswith(TEXT) or not text_only
     }
-    count = sum(math.prod(shape) for shape in shapes.values())
-    return 8 * sum(_bytes(shapes, formats, _BF16_BYTES).values()) / count
+    total_bytes = sum(_bytes(shape, formats.get(path)) for path, shape in shapes.items())
+    return 8 * total_bytes / sum(map(math.prod, shapes.values()))
 
 
 def quantization_block(config: ModelConfig, formats: Formats) -> dict[str, Any] | None:
@@ -97,19 +86,8 @@ def with_off_lattice(
     return {path: packed for path, packed in chosen.items() if packed is not None}
 
 
-def _bytes(
-    shapes: Mapping[str, tuple[int, ...]], formats: Formats, plain_item_bytes: int
-) -> dict[str, int]:
-    """Bytes of each weight by its name."""
-    sizes = {}
-    for name, shape in shapes.items():
-        packed = formats.get(name.removesuffix(".weight"))
-        sizes[name] = (
-            math.prod(shape) * plain_item_bytes
-            if packed is None
-            else packed_bytes(shape, packed, plain_item_bytes)
-        )
-    return sizes
+def _bytes(shape: tuple[int, ...], packed: PackedFormat | None) -> int:
+    return math.prod(shape) * _BF16_BYTES if packed is None else packed_bytes(shape, packed)
 
 
 def _sizes(packed: PackedFormat) -> dict[str, int]:

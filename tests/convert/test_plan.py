@@ -14,7 +14,8 @@ from convert.plan import PAGE_BYTES, SHARD_BYTES, Part, Plan, plan_files
 from convert.source import our_tensors
 from gemma4_mlx.config import PER_LAYER_TABLE, ModelConfig, PackedFormat
 from gemma4_mlx.errors import UsageError
-from gemma4_mlx.recipes import RECIPES, find_recipe, uniform_recipe, weight_bytes
+from gemma4_mlx.memory import planned_weights
+from gemma4_mlx.recipes import RECIPES, find_recipe, uniform_recipe
 from gemma4_mlx.weight_file import INDEX_NAME, TensorEntry, read_entries
 from tests.bench.synthetic import CONFIGS, published_shapes
 from tests.published import DATA
@@ -45,7 +46,8 @@ def test_the_size_is_what_the_recipe_says(variant: str, recipe: str):
     config = config_of(variant)
     plan = plan_of(variant, recipe)
     tensor_bytes = sum(part.nbytes for part in parts(plan))
-    assert tensor_bytes == weight_bytes(config, find_recipe(recipe).formats(config))
+    weights = planned_weights(config, find_recipe(recipe).formats(config))
+    assert tensor_bytes == weights.nbytes(2)
     headers = sum(len(header) for header in plan.headers.values())
     index = len(plan.index) if plan.index else 0
     assert plan.total_bytes == tensor_bytes + headers + index

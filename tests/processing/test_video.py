@@ -176,7 +176,7 @@ def test_cost_is_what_the_call_makes(processor: Processor, film) -> None:
     assert [processor.cost(part) for part in parts] == [one.tokens for one in receipts]
     costs = [video_cost(part) for part in parts]
     assert [cost.has_sound for cost in costs] == [False, True]
-    assert costs[0].spacing_s == 2.0
+    assert costs[0].seconds / costs[0].frames == 2.0
 
 
 @pytest.mark.parametrize(

@@ -60,11 +60,6 @@ class PromptHistory:
         self._place += 1
         return self._draft if self._place == len(self._texts) else self._texts[self._place]
 
-    @property
-    def is_leafing(self) -> bool:
-        """Whether an earlier text is shown."""
-        return self._place < len(self._texts)
-
     def search(self, words: str) -> list[str]:
         """Texts that have all these words, the newest first, each once."""
         wanted = words.lower().split()

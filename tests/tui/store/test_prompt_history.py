@@ -14,10 +14,8 @@ def test_leafing_there_and_back_keeps_what_was_being_written():
     for text in ("one", "two"):
         history.add(text)
     assert [history.previous("draft"), history.previous("two")] == ["two", "one"]
-    assert history.is_leafing
     assert history.previous("one") is None
     assert [history.next(), history.next(), history.next()] == ["two", "draft", None]
-    assert not history.is_leafing
 
 
 def test_the_same_twice_and_nothing_are_remembered_once_and_not_at_all():
