@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from gemma4_mlx.config import ModelConfig, PackedFormat
 from gemma4_mlx.errors import UsageError
+from gemma4_mlx.loading import find_checkpoint
 from gemma4_mlx.recipes import find_recipe, read_recipe
-from tests.model.test_recipes import by_role, config_of
+from tests.model.test_recipes import PUBLISHED, by_role, config_of
+
+MANUAL = Path(__file__).parents[2] / "convert" / "README.md"
 
 OWN = """
 name = "own.v1"
@@ -81,6 +86,16 @@ def test_a_file_without_rules_or_without_a_file_is_refused(tmp_path):
         read_recipe(own(tmp_path, 'name = "own"\nrules = [3]'))
     with pytest.raises(UsageError, match="cannot be read"):
         find_recipe(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("variant", ["pocket", *PUBLISHED])
+def test_the_sample_of_the_manual_is_for_every_model(variant, tmp_path):
+    (sample,) = re.findall(r"```toml\n(.*?)```", MANUAL.read_text(encoding="utf-8"), re.DOTALL)
+    folder = find_checkpoint("pocket")
+    config = ModelConfig.from_folder(folder) if variant == "pocket" else config_of(variant)
+    formats = read_recipe(own(tmp_path, sample)).formats(config)
+    assert formats.pop("language_model.model.embed_tokens") == PackedFormat(64, 8)
+    assert set(formats.values()) == {PackedFormat(32, 6)}
 
 
 @pytest.mark.parametrize("pattern", ["*.mlp.up_prj", "vision_tower.*", "*norm*", "*.experts.*"])
