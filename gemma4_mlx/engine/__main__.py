@@ -13,6 +13,7 @@ from gemma4_mlx.engine.parent_watch import watch_parent
 def main() -> None:
     """Serve one face on stdin and stdout."""
     options = _options()
+    _fill_standard_pipes()
     guard = watch_parent(options.parent)
     # Not at the top: whoever is gone while this is imported must be missed as well.
     from gemma4_mlx.engine.child import Child, begin_log, take_pipes
@@ -36,6 +37,13 @@ def _options() -> argparse.Namespace:
         "--pace", type=float, default=0.0, help="1 plays as fast as it was, 0 (default) at once"
     )
     return parser.parse_args()
+
+
+def _fill_standard_pipes() -> None:
+    """Whatever is opened later would take the place of one that this process was begun without."""
+    while (pipe := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(pipe)
 
 
 def _play(recording: Path, commands: int, replies: int, *, pace: float) -> None:

@@ -69,7 +69,7 @@ def begin_log() -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
-    faulthandler.enable()
+    faulthandler.enable(_STDERR)
     keep_short(_STDERR)
     _LOG.info("process %d began", os.getpid())
 

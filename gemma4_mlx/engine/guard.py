@@ -19,6 +19,9 @@ LOOK_S = 0.25
 GRACE_S = 0.3
 """How long this process has to end in order before it is killed."""
 
+# Linux tells the half of a socket that was shut down apart from a whole one; other systems do not.
+_NOBODY = select.POLLHUP | getattr(select, "POLLRDHUP", 0)
+
 
 class Guard:
     """The guard of this process, which must have no threads yet; it goes when this process goes.
@@ -46,6 +49,9 @@ class Guard:
 
 def _stand_guard(guarded: int, ended: int, parent: int) -> NoReturn:
     try:
+        # A group of its own: signals for the group of the guarded process pass it by, and where it
+        # was suspended, the system wakes and ends it when that process is gone.
+        os.setpgid(0, 0)
         for pipe in (1, 2):  # whoever reads from them must see the end of the guarded process
             os.close(pipe)
         while not _hung_up(ended, LOOK_S):
@@ -70,5 +76,5 @@ def _is_left(parent: int) -> bool:
 def _hung_up(pipe: int, timeout_s: float) -> bool:
     """Whether nobody has the other end; waits for that so long."""
     poll = select.poll()
-    poll.register(pipe, select.POLLHUP)
-    return any(event & select.POLLHUP for _, event in poll.poll(timeout_s * 1000))
+    poll.register(pipe, _NOBODY)
+    return any(event & _NOBODY for _, event in poll.poll(timeout_s * 1000))

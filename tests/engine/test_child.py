@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import os
-import select
-import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from gemma4_mlx.engine import TurnRequest, client
-from gemma4_mlx.engine.guard import Guard
+from gemma4_mlx.engine import client
 from gemma4_mlx.engine.lines import (
     Alive,
     Ask,
@@ -27,64 +21,12 @@ from gemma4_mlx.engine.lines import (
     Saved,
     Start,
     Stop,
-    decode_reply,
 )
 from gemma4_mlx.engine.lines import encode as line_of
 from gemma4_mlx.events import EngineLost, Failed, Finished, LoadProgress, PromptProgress, TextDelta
-from tests.engine.face import PATIENCE_S, Face
+from tests.engine.face import Face
+from tests.engine.pipes import ROOT, TOY, pipes, wish
 from tests.engine.toy_child import WORDS
-
-ROOT = Path(__file__).parents[2]
-TOY = [sys.executable, "-m", "tests.engine.toy_child"]
-
-
-def wish(what: str, **options) -> TurnRequest:
-    return TurnRequest([{"role": "user", "content": what}], **options)
-
-
-class Pipes:
-    """A toy engine process and both ends of its pipes."""
-
-    def __init__(self, *options: str, stderr=subprocess.DEVNULL) -> None:
-        self.process = subprocess.Popen(
-            [*TOY, *options], cwd=ROOT, bufsize=0,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr,
-        )  # fmt: skip
-        self.watch = threading.Timer(PATIENCE_S, self.process.kill)  # else a test would hang
-        self.watch.start()
-        self._lines = os.fdopen(os.dup(self.process.stdout.fileno()), "rb")
-
-    def say(self, *said) -> None:
-        for each in said:
-            self.process.stdin.write(each if isinstance(each, bytes) else line_of(each))
-
-    def next(self):
-        return decode_reply(self._lines.readline())
-
-    def until(self, *kinds: type):
-        """The next of one of these kinds; a turn that fails is one of them, or a surprise."""
-        while True:
-            told = self.next()
-            event = getattr(told, "event", None)
-            if isinstance(told, kinds) or isinstance(event, kinds):
-                return told
-            assert not isinstance(event, Failed), event
-
-    def end(self) -> int:
-        return self.process.wait(PATIENCE_S)
-
-
-@contextmanager
-def pipes(*options: str, **more) -> Iterator[Pipes]:
-    ours = Pipes(*options, **more)
-    try:
-        yield ours
-    finally:
-        ours.watch.cancel()
-        ours.process.kill()
-        ours.process.wait()
-        for pipe in (ours.process.stdin, ours.process.stdout, ours._lines):
-            pipe.close()
 
 
 def test_the_process_answers_saves_and_leaves(tmp_path):
@@ -194,13 +136,6 @@ import os, subprocess, sys, time
 subprocess.Popen([sys.executable, "-m", *sys.argv[1:], "--parent", str(os.getpid())])
 time.sleep(60)
 """
-GUARDED = """
-import ctypes
-from gemma4_mlx.engine.guard import Guard
-Guard({parent})
-print(end="holds", flush=True)
-ctypes.PyDLL(None).sleep(60)
-"""
 HANGS = "import os, time; os.write(2, b'hangs'); time.sleep(60)"
 
 
@@ -228,74 +163,6 @@ def test_without_its_parent_the_process_ends_though_its_pipes_are_open(tmp_path,
         parent.wait()
         pipe.read()  # until the last process that has the other end is gone
     os.close(ours), os.close(commands)
-
-
-class TestGuard:
-    """It ends the process where that cannot end itself."""
-
-    @contextmanager
-    def holding(self, what: str, **more):
-        """A toy that holds Python's lock while it does that."""
-        with pipes(stderr=subprocess.PIPE, **more) as child:
-            wished = "hold the lock"
-            child.say(Start(wished if what == "load" else "toy"), Ask.of(1, wish(wished)))
-            said = b""
-            while b"holds the lock" not in said:
-                said += os.read(child.process.stderr.fileno(), 4096)
-            child.process.stderr.close()
-            yield child
-
-    @pytest.mark.parametrize("what", ["load", "prefill"])
-    def test_without_its_face_the_process_ends_though_it_holds_pythons_lock(self, what):
-        with self.holding(what) as child:
-            child.process.stdin.close()
-            assert child.process.wait(PATIENCE_S / 2) == -signal.SIGKILL
-
-    def test_without_its_parent_it_ends_though_its_pipes_are_open_and_it_holds_the_lock(self):
-        with subprocess.Popen(["sleep", "60"]) as parent:
-            guarded = GUARDED.format(parent=parent.pid)
-            with subprocess.Popen(
-                [sys.executable, "-c", guarded], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-            ) as process:
-                assert process.stdout.read(5) == b"holds"
-                parent.kill()
-                parent.wait()
-                assert process.wait(PATIENCE_S) == -signal.SIGKILL
-
-    def test_a_suspended_process_ends_as_well(self):
-        with pipes() as child:
-            child.say(Start("toy"))
-            child.until(LoadProgress)
-            child.process.send_signal(signal.SIGSTOP)
-            child.process.stdin.close()
-            assert child.process.wait(PATIENCE_S / 2) == -signal.SIGKILL
-
-    def test_it_goes_when_the_process_is_killed(self):
-        with pipes() as child:
-            child.say(Start("toy"))
-            child.until(LoadProgress)
-            child.process.kill()
-            poll = select.poll()
-            poll.register(child.process.stdin, 0)  # an error: nobody has the other end any more
-            assert poll.poll(PATIENCE_S * 1000)
-
-    def test_after_bye_the_process_keeps_its_state_however_long_that_takes(self, tmp_path):
-        state = tmp_path / "slow"
-        with pipes() as child:
-            child.say(Start("toy"), Ask.of(1, wish("", state_path=str(state))))
-            child.until(Finished)
-            child.say(Bye())
-            child.process.stdin.close()
-            assert child.end() == 0
-        assert state.read_text() == "1"
-
-    def test_where_no_process_can_be_begun_that_is_said(self, monkeypatch, capsys):
-        def full():
-            raise BlockingIOError(11, "Resource temporarily unavailable")
-
-        monkeypatch.setattr(os, "fork", full)
-        Guard(os.getppid()).dismiss()
-        assert "no guard" in capsys.readouterr().err
 
 
 def test_a_parent_that_is_gone_before_the_process_looks_is_missed():
