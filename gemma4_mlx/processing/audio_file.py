@@ -15,7 +15,7 @@ import soundfile
 from gemma4_mlx.errors import AttachmentError
 from gemma4_mlx.limits import MIB
 from gemma4_mlx.messages import AudioPart
-from gemma4_mlx.processing.attached_file import check_file, to_wav, permission_hint
+from gemma4_mlx.processing.attached_file import check_file, permission_hint, to_wav
 from gemma4_mlx.processing.container import FileState, is_container
 from gemma4_mlx.processing.kept import Kept
 from gemma4_mlx.processing.mpeg_audio import behind_tags, mpeg_frames

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from gemma4_mlx.errors import AttachmentError
+from gemma4_mlx.processing.attached_file import to_wav
 
 _FIRST_BYTES = 1 << 16  # in which the first frame has to begin
 _CHAIN = 3  # Frames in a row are none by chance.
@@ -129,7 +130,7 @@ def _spans(
             raise AttachmentError(
                 f"{name} changes its sampling rate or its channels after "
                 f"{count * kind.samples / kind.rate:.1f} s",
-                f"make one recording of it, for example with ffmpeg -i {name} clip.wav",
+                f"make one recording of it, for example with {to_wav(name)}",
             )
         begin = at
 
@@ -137,7 +138,7 @@ def _spans(
 def _check_count(count: int, promised: int | None, partial: bool, kind: _Kind, name: str) -> None:
     hint = (
         "attach another copy; this one was not copied or downloaded to its end. To hear what is "
-        f"there: ffmpeg -i {name} clip.wav"
+        f"there: {to_wav(name)}"
     )
     seconds = kind.samples / kind.rate
     if promised is not None and promised - count > (0 if partial else _SLACK_FRAMES):

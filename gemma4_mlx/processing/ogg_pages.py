@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from gemma4_mlx.errors import AttachmentError
+from gemma4_mlx.processing.attached_file import to_wav
 
 _MAGIC = b"OggS"
 _HEADER_BYTES = 27
@@ -41,13 +42,13 @@ def check_pages(content: bytes, name: str) -> None:
                 f"{name} is cut off: its last page says {page.end} bytes, and it has "
                 f"{len(content)}; how much more is missing it does not say",
                 "attach another copy; this one was not copied or downloaded to its end. To hear "
-                f"what is there: ffmpeg -i {name} clip.wav",
+                f"what is there: {to_wav(name)}",
             )
         begins = bool(page.flags & _BEGINS)
         if begins and has_begun:
             raise AttachmentError(
                 f"{name} holds several recordings, one after the other",
-                f"make one of them, for example with ffmpeg -i {name} clip.wav",
+                f"make one of them, for example with {to_wav(name)}",
             )
         has_begun = has_begun or not begins  # Streams side by side begin together.
 

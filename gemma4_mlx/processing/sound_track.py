@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gemma4_mlx.errors import AttachmentError
+from gemma4_mlx.processing.attached_file import to_wav
 from gemma4_mlx.processing.container import FileState, check_whole, duration_s, open_container
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def read_sound(file: FileState, name: str) -> tuple[np.ndarray, int]:
         raise AttachmentError(
             f"{name} is damaged: its header says {length / rate:.1f} s of sound, and "
             f"{found / rate:.1f} s can be decoded",
-            f"attach another copy. To hear what is there: ffmpeg -i {name} clip.wav",
+            f"attach another copy. To hear what is there: {to_wav(name)}",
         )
     return samples, rate
 

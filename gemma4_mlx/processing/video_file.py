@@ -8,6 +8,7 @@ the prompt says, where the reference's own times are wrong.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -221,7 +222,8 @@ def _check_length(duration_s: float, name: str) -> None:
         raise AttachmentError(
             f"{name} is {duration_s / 60:.1f} min long, expected at most {LONGEST_VIDEO_S // 60}: "
             "the model would see one frame every few minutes",
-            f"cut out what matters: ffmpeg -ss 0:10:00 -t 60 -i {name} -c copy part.mp4",
+            "cut out what matters: "
+            f"ffmpeg -ss 0:10:00 -t 60 -i {shlex.quote(name)} -c copy part.mp4",
         )
 
 

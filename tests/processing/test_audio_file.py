@@ -140,6 +140,14 @@ def test_long_file_is_refused_before_it_is_decoded(
         assert error.value.hint
 
 
+def test_a_hint_can_be_typed_whatever_the_file_is_called(tmp_path: Path) -> None:
+    path = tmp_path / "New Recording 3.m4a"
+    path.write_bytes(b"not a clip")
+    with pytest.raises(AttachmentError) as error:
+        read_audio(AudioPart(path, name=path.name))
+    assert "ffmpeg -i 'New Recording 3.m4a' clip.wav" in error.value.hint
+
+
 def test_missing_file_folder_and_permission(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
