@@ -173,6 +173,8 @@ def parse_messages(raw: Sequence[Message | Mapping[str, Any]]) -> tuple[Message,
     Raises:
         MessageError: the first message that is not in the chat form, or that there is none.
     """
+    if not isinstance(raw, Sequence):  # what can be read only once would be empty the next time
+        raise MessageError(f"messages must be a list, not {type(raw).__name__}")
     messages = []
     for index, item in enumerate(raw):
         try:

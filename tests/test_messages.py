@@ -20,3 +20,9 @@ def test_bytes_that_are_no_text_are_told_from_a_fault_of_the_program(wrap):
 def test_a_conversation_without_a_message_is_no_conversation():
     with pytest.raises(MessageError, match="at least one"):
         parse_messages([])
+
+
+@pytest.mark.parametrize("raw", [None, iter([{"role": "user"}]), {"role": "user", "content": "Hi"}])
+def test_what_is_no_list_of_messages_is_refused(raw):
+    with pytest.raises(MessageError, match=f"must be a list, not {type(raw).__name__}"):
+        parse_messages(raw)

@@ -8,13 +8,17 @@ import json
 import mlx.core as mx
 import numpy as np
 
+from gemma4_mlx.checkpoint import read_optional_json
 from gemma4_mlx.model import Gemma4
 from gemma4_mlx.weight_file import middle_bytes, read_entries
 from gemma4_mlx.weights import parameters
 
+MAKES_MEDIA = ("processor_config.json", "preprocessor_config.json")
+"""Files that say what the towers are given of a picture or clip."""
+
 
 def model_identity(model: Gemma4) -> str:
-    """A hash of config.json, of name, shape and dtype of every weight, and of samples.
+    """A hash of its configs, of name, shape and dtype of every weight, and of samples.
 
     Two models that were tuned from the same one differ in nothing but the values, so some of them
     are taken in, too: three rows of every weight that is in memory for sure, the decoder's, and
@@ -36,6 +40,9 @@ def model_identity(model: Gemma4) -> str:
     for sample in samples:
         digest.update(np.array(sample).tobytes())
     if model.folder is not None:
+        for name in MAKES_MEDIA:
+            config = read_optional_json(model.folder / name)
+            digest.update(json.dumps(config, sort_keys=True).encode())
         for sample in middle_bytes(read_entries(model.folder).values()):
             digest.update(sample)
     return digest.hexdigest()

@@ -21,6 +21,9 @@ from gemma4_mlx.tokenizer import ControlIds
 
 Kind = Literal["image", "audio", "video"]
 
+EDITED_TURNS = 3
+"""Before so many of the last questions a prompt is likely to be left."""
+
 
 @dataclass(frozen=True, slots=True)
 class Medium:
@@ -81,7 +84,7 @@ def common_length(before: np.ndarray, after: np.ndarray) -> int:
 def turning_points(prompt: Sequence[int], control: ControlIds) -> tuple[int, ...]:
     """Where later prompts may part from this one: snapshots there are worth most.
 
-    Before the last question, which may be edited; and where the model begins to write, without a
+    Before the last questions, which may be edited; and where the model begins to write, without a
     thought that the template opens there, for it may be gone from the next prompt. They are
     guesses: a wrong one costs time only.
     """
@@ -94,7 +97,8 @@ def turning_points(prompt: Sequence[int], control: ControlIds) -> tuple[int, ...
             break
         if prompt[place] in channel:
             last = place
-    return (*openings[-2:-1], last)
+    questions = openings[-2::-2][:EDITED_TURNS]  # between them, the model's turns
+    return (*reversed(questions), last)
 
 
 def _media(inputs: ModelInputs, config: ModelConfig) -> tuple[Medium, ...]:

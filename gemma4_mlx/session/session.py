@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 ChatMessage = Message | Mapping[str, Any]
 
-SNAPSHOT_BYTES = 1024 * MIB
-"""The most that snapshots take; never more than half of what the plan leaves free."""
+SNAPSHOT_BYTES = 4096 * MIB
+"""The most that snapshots take, five of them of the largest model; never more than half of what
+the plan leaves free."""
 
 ENCODER_BYTES = 128 * MIB
 """The most that soft tokens take which are kept."""
@@ -60,6 +61,9 @@ class Session:
         messages: what the conversation begins with, such as a system message.
         snapshot_bytes: the most that snapshots of windows may take.
         encoder_bytes: the most that encoded pictures and clips may take.
+
+    Raises:
+        UsageError: a number of bytes that is none.
     """
 
     def __init__(
@@ -71,6 +75,9 @@ class Session:
         snapshot_bytes: int = SNAPSHOT_BYTES,
         encoder_bytes: int = ENCODER_BYTES,
     ) -> None:
+        for name, limit in (("snapshot_bytes", snapshot_bytes), ("encoder_bytes", encoder_bytes)):
+            if not isinstance(limit, int) or limit < 0:
+                raise UsageError(f"{name} {limit!r}: expected a whole number, 0 or above")
         self._model = model
         self._processor = processor
         self._messages = tuple(messages)
@@ -103,7 +110,7 @@ class Session:
         Returns:
             The events of the turn; nothing happens until they are asked for.
         """
-        return self._ask((*self._messages, _as_message(message)), options)
+        return self._ask(None, (_as_message(message),), options)
 
     def regenerate(self, **options: Unpack[AnswerOptions]) -> Iterator[Event]:
         """Answer the last question again.
@@ -114,7 +121,7 @@ class Session:
         questions = [at for at, one in enumerate(self._messages) if _role(one) in ("user", "tool")]
         if not questions:
             raise UsageError("there is no answer to be given again", "send a message first")
-        return self._ask(self._messages[: questions[-1] + 1], options)
+        return self._ask(questions[-1] + 1, (), options)
 
     def edit(
         self, index: int, message: str | ChatMessage, **options: Unpack[AnswerOptions]
@@ -129,13 +136,12 @@ class Session:
         Raises:
             UsageError: there is no message of the user.
         """
-        asked = 0 <= index < len(self._messages) and _role(self._messages[index]) == "user"
-        if not asked:
-            users = [at for at, one in enumerate(self._messages) if _role(one) == "user"]
+        users = [at for at, one in enumerate(self._messages) if _role(one) == "user"]
+        if index not in users:
             raise UsageError(
-                f"message {index} cannot be edited: those of the user are {users or 'none'}"
+                f"message {index!r} cannot be edited: those of the user are {users or 'none'}"
             )
-        return self._ask((*self._messages[:index], _as_message(message)), options)
+        return self._ask(index, (_as_message(message),), options)
 
     def answer(
         self, messages: Sequence[ChatMessage], **options: Unpack[AnswerOptions]
@@ -190,10 +196,12 @@ class Session:
         from them.
 
         Raises:
-            UsageError: nothing was read yet, or the file cannot be written.
+            UsageError: nothing was read yet, a turn is not over, or the file cannot be written.
         """
         if self._trunk is None or not self._trunk.offset:
-            raise UsageError("there is nothing to save: nothing was read yet")
+            raise UsageError(
+                "there is nothing to save: nothing was read yet, or a turn is not over"
+            )
         write_session(Path(path), self._trunk, self._model)
 
     def restore(self, path: str | Path, messages: Sequence[ChatMessage] = ()) -> None:
@@ -212,9 +220,14 @@ class Session:
         self._trunk = read_session(Path(path), self._model, self._snapshot_bytes)
 
     def _ask(
-        self, messages: tuple[ChatMessage, ...], options: AnswerOptions
+        self, kept: int | None, new: tuple[ChatMessage, ...], options: AnswerOptions
     ) -> Generator[Event, None, None]:
+        """Answer the first so many messages of the conversation, or all of it, and new ones.
+
+        That is looked up when the turn begins: others may have ended since it was asked for.
+        """
         before, reply = self._messages, Reply()
+        messages = (*before[:kept], *new)
         with closing(self.answer(messages, **options)) as events:
             try:
                 for event in events:
@@ -335,4 +348,7 @@ def _as_message(message: str | ChatMessage) -> ChatMessage:
 
 
 def _role(message: ChatMessage) -> str | None:
-    return message.role if isinstance(message, Message) else message.get("role")
+    if isinstance(message, Message):
+        return message.role
+    # What is no message is refused with the first turn.
+    return message.get("role") if isinstance(message, Mapping) else None

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,16 @@ import gemma4_mlx
 from gemma4_mlx.cache import KVCache
 from gemma4_mlx.errors import CacheError, CheckpointError, SessionError, UsageError
 from gemma4_mlx.kv_format import KVFormat
+from gemma4_mlx.limits import MIB
 from gemma4_mlx.model import Gemma4
 from gemma4_mlx.session.model_identity import model_identity
 from gemma4_mlx.session.trunk import Trunk
 from gemma4_mlx.weight_file import read_header
 
 FORMAT = "gemma4-mlx session 1"
+
+SNAPSHOT_FILE_BYTES = 1024 * MIB
+"""The most of snapshots that a file holds: it is written again and again."""
 
 _READ_AGAIN = "the conversation can go on: it is read again"
 _LIVE = "live"
@@ -54,22 +59,23 @@ def write_session(path: Path, trunk: Trunk, model: Gemma4) -> None:
         "model": model_identity(model),
         "kv": json.dumps({"bits": trunk.kv.bits, "folded": trunk.kv.folded}),
         "offset": str(trunk.offset),
-        "snapshots": json.dumps(list(trunk.snapshots)),
+        "snapshots": json.dumps(list(_snapshots(trunk))),
         "positions": _positions_json(trunk),
     }
     fields["sha256"] = _digest(arrays, fields)
     # MLX puts .safetensors behind any other name.
-    beside = path.with_name(f".{path.name}.{os.getpid()}.safetensors")
+    beside = path.parent / f".{path.name}.{os.getpid()}.safetensors"
     try:
         _begin_private(beside)
         mx.save_safetensors(str(beside), arrays, fields)
         os.replace(beside, path)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise UsageError(
             f"{path} cannot be written: {error}", "is there room on the disk?"
         ) from None
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError, ValueError):  # a name that is too long, or none: it is not there
+            beside.unlink()
 
 
 def read_session(path: Path, model: Gemma4, snapshot_bytes: int) -> Trunk:
@@ -124,13 +130,25 @@ def _trunk(
 
 def _arrays(trunk: Trunk) -> dict[str, mx.array]:
     """All that is kept, by name: whose, which cache, which of its arrays."""
-    places = {_LIVE: trunk.caches, **{str(at): kept for at, kept in trunk.snapshots.items()}}
+    places = {_LIVE: trunk.caches, **{str(at): kept for at, kept in _snapshots(trunk).items()}}
     return {
         f"{place}.{index}.{part}": rows
         for place, caches in places.items()
         for index, one in enumerate(caches)
         for part, rows in enumerate(one.kept_rows())
     }
+
+
+def _snapshots(trunk: Trunk) -> dict[int, Sequence[KVCache]]:
+    """Those that a file has room for; the last ones, for there most prompts part."""
+    kept: dict[int, Sequence[KVCache]] = {}
+    left_bytes = SNAPSHOT_FILE_BYTES
+    for place, windows in sorted(trunk.snapshots.items(), reverse=True):
+        left_bytes -= sum(one.nbytes for one in windows)
+        if left_bytes < 0:
+            break
+        kept[place] = windows
+    return dict(sorted(kept.items()))
 
 
 def _fill(caches: list[KVCache], arrays: Mapping[str, mx.array], place: str, offset: int) -> None:

@@ -58,12 +58,15 @@ def test_pain_7_a_next_prompt_shares_this_one_up_to_its_turning_point(tokenizer,
 
 
 def test_an_edited_question_shares_what_is_before_it(tokenizer):
-    history = [question("Hi"), ANSWER, question("And now?")]
-    prompt = tokenizer.encode_chat(history)
-    before, _ = turning_points(prompt, tokenizer.control)
-    assert prompt[before] == tokenizer.control.sot_token_id
-    edited = tokenizer.encode_chat([*history[:-1], question("Or else")])
-    assert common_length(np.array(prompt), np.array(edited)) >= before
+    history = [SYSTEM]
+    for asked in ("Hi", "Hello", "And now?", "And then?"):
+        history += [question(asked), ANSWER]
+    prompt = tokenizer.encode_chat(history[:-1])
+    *places, _ = turning_points(prompt, tokenizer.control)
+    for index, place in zip((3, 5, 7), places, strict=True):
+        assert prompt[place] == tokenizer.control.sot_token_id
+        edited = tokenizer.encode_chat([*history[:index], question("Or else")])
+        assert 0 <= common_length(np.array(prompt), np.array(edited)) - place < 4
 
 
 def key(*media):

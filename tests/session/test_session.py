@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 import mlx.core as mx
 import numpy as np
 import pytest
 
+from gemma4_mlx.config import ModelConfig
 from gemma4_mlx.errors import UsageError
 from gemma4_mlx.events import Finished, MediaReceipt, PromptProgress, TextDelta, ThoughtDelta
+from gemma4_mlx.kv_format import KVFormat, row_bytes
 from gemma4_mlx.prefill import cut_chunks
 from gemma4_mlx.session import Session
+from gemma4_mlx.session.session import SNAPSHOT_BYTES
+from gemma4_mlx.session.session_file import SNAPSHOT_FILE_BYTES
+from tests.published import DATA
 from tests.session.toy_chat import (
     ChatProcessor,
     ChatTokenizer,
@@ -21,6 +28,7 @@ from tests.session.toy_chat import (
 )
 from tests.toys import joined
 
+LARGEST = DATA / "configs" / "gemma-4-31B-it.config.json"
 CONTROL = ChatTokenizer.control
 END = CONTROL.eot_token_id
 OPENING = 3  # tokens in front of an answer, and of a question
@@ -104,6 +112,23 @@ def test_pain_6_any_earlier_question_is_edited_from_where_it_was_asked(talk):
         new = ends_before + OPENING + 40 + 2 + OPENING
         assert edited.prompt_tokens - edited.reused_tokens == talk.prompt_rows == new
         assert len(talk.session.messages) == 2 * turn + 2
+        assert talk.is_cold()
+
+
+def test_pain_6_the_last_questions_are_edited_at_once_when_all_was_read_anew(load, record):
+    before = [
+        message
+        for seed in range(5)
+        for message in (
+            {"role": "user", "content": words(seed, 40)},
+            {"role": "assistant", "content": words(seed + 9, 20)},
+        )
+    ]
+    for index in (6, 8, 10):
+        talk = Talk(load("e2b-like"), record, messages=before)
+        talk("send", words(7, 40))
+        talk("edit", index, words(8, 40))
+        assert talk.prompt_rows <= OPENING + 40 + 2 + OPENING
         assert talk.is_cold()
 
 
@@ -230,6 +255,16 @@ def test_a_turn_that_ends_late_does_not_undo_one_that_ended_before(talk):
     assert talk.is_cold()
 
 
+def test_turns_that_are_asked_for_ahead_come_one_after_the_other(talk):
+    ahead = [talk.session.send(words(seed, 40), max_tokens=3) for seed in (1, 2)]
+    for events in ahead:
+        list(events)
+    asked = [one["content"] for one in talk.session.messages if one["role"] == "user"]
+    assert asked == [words(1, 40), words(2, 40)]
+    talk("send", words(3, 5))
+    assert talk.is_cold()
+
+
 def test_after_an_error_the_conversation_is_read_anew(talk, monkeypatch):
     talk("send", words(1, 40))
     before = talk.session.messages
@@ -273,9 +308,29 @@ def test_questions_that_are_not_there_are_refused(talk):
     with pytest.raises(UsageError, match="no answer to be given again"):
         talk.session.regenerate()
     talk("send", words(1, 4))
-    for index in (1, 2, -1):
+    for index in (1, 2, -1, "0", None):
         with pytest.raises(UsageError, match=r"those of the user are \[0\]"):
             talk.session.edit(index, "x")
+
+
+@pytest.mark.parametrize("name", ["snapshot_bytes", "encoder_bytes"])
+@pytest.mark.parametrize("limit", [-1, None, "1"])
+def test_limits_that_are_none_are_refused(load, name, limit):
+    with pytest.raises(UsageError, match=f"{name} {limit!r}: expected a whole number"):
+        Session(load("e2b-like"), ChatProcessor(), **{name: limit})
+
+
+def test_what_is_no_message_is_no_question(load):
+    with pytest.raises(UsageError, match="no answer to be given again"):
+        Session(load("e2b-like"), ChatProcessor(), ["hello"]).regenerate()
+
+
+def test_four_snapshots_of_the_largest_model_are_kept():
+    config = ModelConfig.from_dict(json.loads(LARGEST.read_text())).text_config
+    windows = [spec for spec in config.layers if spec.owns_kv and spec.window]
+    one = sum(spec.window * row_bytes(spec, 2, KVFormat()) for spec in windows)
+    assert 4 * one <= SNAPSHOT_BYTES
+    assert one <= SNAPSHOT_FILE_BYTES
 
 
 def test_a_conversation_may_begin_with_messages(load, record):

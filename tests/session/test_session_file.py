@@ -75,6 +75,28 @@ def test_a_file_is_replaced_as_a_whole(saved, monkeypatch):
     assert os.listdir(path.parent) == [path.name]
 
 
+@pytest.mark.parametrize("name", ["", "a" * 250, "a" * 300, "a\0b", "none/a"])
+def test_a_name_that_no_file_can_have_is_refused(saved, tmp_path, name):
+    talk, path = saved
+    with pytest.raises(UsageError, match="cannot be written"):
+        talk.session.save(f"{tmp_path}/{name}")
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_pain_50_a_file_holds_the_last_snapshots_that_there_is_room_for(saved, monkeypatch):
+    talk, path = saved
+    places = list(talk.session._trunk.snapshots)
+    one = sum(one.nbytes for one in talk.session._trunk.snapshots[places[-1]])
+    monkeypatch.setattr(session_file, "SNAPSHOT_FILE_BYTES", one)
+    stated = talk.session.saved_bytes
+    talk.session.save(path)
+    assert abs(stated - path.stat().st_size) < 0.05 * stated < 0.05 * talk.stated
+    talk.session.restore(path, talk.session.messages)
+    assert list(talk.session._trunk.snapshots) == places[-1:] != places
+    talk("regenerate")
+    assert talk.is_cold()
+
+
 def damaged(path, change):
     raw = bytearray(path.read_bytes())
     change(raw)
@@ -145,6 +167,16 @@ def test_a_model_with_another_tower_is_another_one(saved, tmp_path, part):
     entries = read_entries(folder)
     tuned = next(e for e in entries.values() if part in e.name and len(e.shape) == 2)
     damaged(tuned.path, flip(tuned.start + tuned.nbytes // 2))
+    with pytest.raises(SessionError, match="of another model"):
+        Session(load_model(folder, dtype=mx.float32), talk.processor).restore(path)
+
+
+def test_a_model_that_is_given_other_pictures_is_another_one(saved, tmp_path):
+    talk, path = saved
+    folder = tmp_path / "edited"
+    shutil.copytree(talk.model.folder, folder)
+    (folder / "config.json").write_text(json.dumps(talk.model.config.raw))
+    (folder / "processor_config.json").write_text('{"feature_extractor": {"mel_floor": 0.1}}')
     with pytest.raises(SessionError, match="of another model"):
         Session(load_model(folder, dtype=mx.float32), talk.processor).restore(path)
 
