@@ -17,6 +17,18 @@ from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS, ImageTokens
 Command = Callable[..., Any]
 
 
+class WholeNumber(click.IntRange):
+    """A whole number of a range, called so where something else is given."""
+
+    name = "whole number"
+
+
+class Number(click.FloatRange):
+    """A number of a range, called so where something else is given."""
+
+    name = "number"
+
+
 def _budget(ctx: click.Context, option: click.Parameter, choice: str | None) -> ImageTokens | None:
     return int(choice) if choice and choice != "auto" else choice  # type: ignore[return-value]
 
@@ -24,6 +36,7 @@ def _budget(ctx: click.Context, option: click.Parameter, choice: str | None) -> 
 model_option = click.option(
     "-m",
     "--model",
+    metavar="NAME",
     default="pocket",
     envvar="GEMMA4_MODEL",
     show_default=True,
@@ -58,17 +71,31 @@ _CONVERSATION = (
     ),
     click.option(
         "--max-tokens",
-        type=click.IntRange(min=1),
+        type=WholeNumber(min=1),
+        metavar="N",
         default=2048,
         show_default=True,
         help="The most tokens of an answer.",
     ),
     click.option(
-        "--temperature", type=click.FloatRange(0, 100), help="0 takes the likeliest token."
+        "--temperature",
+        type=Number(0, 100),
+        metavar="X",
+        help="0 takes the likeliest token.",
     ),
-    click.option("--top-p", type=click.FloatRange(0, 1), help="Nucleus sampling."),
-    click.option("--top-k", type=click.IntRange(min=0), help="Sample from the k likeliest tokens."),
-    click.option("--seed", type=click.IntRange(min=0), help="Makes sampling repeatable."),
+    click.option(
+        "--top-p",
+        type=Number(0, 1),
+        metavar="X",
+        help="Sample from the likeliest tokens that have this share.",
+    ),
+    click.option(
+        "--top-k",
+        type=WholeNumber(min=0),
+        metavar="N",
+        help="Sample from the N likeliest tokens; 0 for all.",
+    ),
+    click.option("--seed", type=WholeNumber(min=0), metavar="N", help="Makes sampling repeatable."),
 )
 
 

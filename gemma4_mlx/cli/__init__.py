@@ -57,7 +57,7 @@ Each command has a --help of its own.
 """
 
 
-@click.group(cls=Commands, epilog=MORE)
+@click.group(cls=Commands, epilog=MORE, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="gemma4")
 def main() -> None:
     """Gemma 4 on your machine: text, pictures and sound.

@@ -59,12 +59,18 @@ Exit codes:
 @click.command(short_help="Answer one question.", epilog=MORE)
 @click.argument("prompt", required=False)
 @conversation_options
+@click.option(
+    "--split/--no-split",
+    default=True,
+    help="Hear a recording of more than 30 s in parts, or refuse it.",
+)
 @json_option
 @click.pass_context
 def ask(
     ctx: click.Context,
     prompt: str | None,
     attachments: Sequence[Path],
+    split: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -75,7 +81,7 @@ def ask(
     """
     spare_threads()
     text = {"type": "text", "text": _question(prompt)}
-    parts = _checked(attachments)
+    parts = _checked(attachments, split=split)
     messages: list[dict[str, Any]] = [{"role": "user", "content": [*parts, text]}]
     if system := options.pop("system"):
         messages.insert(0, {"role": "system", "content": system})
@@ -112,15 +118,15 @@ def _stdin() -> str:
         ) from None
 
 
-def _checked(paths: Sequence[Path]) -> list[MediaPart]:
+def _checked(paths: Sequence[Path], *, split: bool) -> list[MediaPart]:
     """The attachments; one that cannot be used must not cost the loading of a model.
 
     Raises:
         AttachmentError: the first one that cannot be used.
     """
-    parts = [attachment(path) for path in paths]
+    parts = [attachment(path, split=split) for path in paths]
     for part in parts:
-        check(part)
+        check(part, split=split)
     return parts
 
 

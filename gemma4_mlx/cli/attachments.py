@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from gemma4_mlx.errors import AttachmentError
@@ -11,8 +12,12 @@ _SOUND_TAGS = (b"fLaC", b"OggS", b"ID3", b"caff", b".snd")
 _CHUNKED_SOUND = {(b"RIFF", b"WAVE"), (b"FORM", b"AIFF"), (b"FORM", b"AIFC")}
 
 
-def attachment(path: Path) -> MediaPart:
+def attachment(path: Path, *, split: bool = True) -> MediaPart:
     """A file as a clip or video if it begins like one, else as a picture.
+
+    Args:
+        path: where it is.
+        split: whether a recording may be heard in parts.
 
     Raises:
         AttachmentError: it cannot be read.
@@ -24,7 +29,7 @@ def attachment(path: Path) -> MediaPart:
         with path.open("rb") as file:
             start = file.read(12)
     except FileNotFoundError:
-        raise AttachmentError(f"{path}: no such file", "check the path") from None
+        raise AttachmentError(f"{path}: no such file", _why_missing(path)) from None
     except IsADirectoryError:
         hint = "attach the files in it one by one"
         raise AttachmentError(f"{path} is a folder", hint) from None
@@ -33,19 +38,32 @@ def attachment(path: Path) -> MediaPart:
             f"{path} cannot be read: {error.strerror}", permission_hint()
         ) from None
     if is_sound(start):
-        return AudioPart(path, name=path.name)
+        return AudioPart(path, name=path.name, split=split)
     from gemma4_mlx.processing.container import is_container
 
     if is_container(path):
         from gemma4_mlx.processing.video_file import has_pictures
 
-        part = VideoPart if has_pictures(path, name=path.name) else AudioPart
-        return part(path, name=path.name)
+        if has_pictures(path, name=path.name):
+            return VideoPart(path, name=path.name)
+        return AudioPart(path, name=path.name, split=split)
     return ImagePart(path, name=path.name)
 
 
-def check(part: MediaPart) -> None:
+def _why_missing(path: Path) -> str:
+    if re.match(r"[a-z]+:/", str(path)):
+        return "this is an address; download it, and attach the file"
+    if path.parts[0].startswith("~") or "*" in path.name:
+        return "check the path; a shell leaves ~ and * as they are in quotes, and ~ after ="
+    return "check the path"
+
+
+def check(part: MediaPart, *, split: bool = True) -> None:
     """See whether a file can be used, from its header.
+
+    Args:
+        part: as `attachment` gives it.
+        split: whether the sound of a video may be heard in parts.
 
     Raises:
         AttachmentError: it cannot.
@@ -57,7 +75,8 @@ def check(part: MediaPart) -> None:
     else:
         from gemma4_mlx.processing import video_cost
 
-        video_cost(part)
+        if video_cost(part).has_sound and not split:
+            clip_length(AudioPart(part.source, name=part.name, split=False))
 
 
 def is_sound(start: bytes) -> bool:

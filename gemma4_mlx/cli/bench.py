@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gemma4_mlx.cli.notes import Notes
-from gemma4_mlx.command_options import json_option, model_option
+from gemma4_mlx.command_options import WholeNumber, json_option, model_option
 
 if TYPE_CHECKING:
     from gemma4_mlx.benchmark import Result, Slower
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 @model_option
 @click.option(
     "--rounds",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
+    metavar="N",
     default=3,
     show_default=True,
     help="How often each figure is taken; the median counts.",
@@ -60,7 +61,8 @@ def _print(result: Result, earlier: list[Result], worse: list[Slower]) -> None:
     if not earlier:
         click.echo("\nThe first time that this model is measured here.")
         return
-    click.echo(f"\nMeasured {len(earlier)} times before, last on {earlier[-1].taken_at[:10]}.")
+    times = "once" if len(earlier) == 1 else f"{len(earlier)} times"
+    click.echo(f"\nMeasured {times} before, last on {earlier[-1].taken_at[:10]}.")
     for each in worse:
         unit, then = each.figure.unit, each.then
         click.secho(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import sys
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ _CURES = {
 }
 """What helps against what the system refuses."""
 
-_OWN_OPTIONS = {"--help", "--version"}
+_OWN_OPTIONS = {"-h", "--help", "--version"}
 _NAMELESS = "chat"
 """What runs on a terminal where no command is named."""
 
@@ -54,6 +55,8 @@ class Commands(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Without a command's name: chat on a terminal, answer once in a pipe."""
         is_completing = ctx.resilient_parsing  # a shell asks what could follow
+        if args[:1] == ["help"]:
+            args = [*args[1:], "--help"]
         if args and args[0].startswith("-"):
             is_nameless = args[0] not in _OWN_OPTIONS
         else:
@@ -77,6 +80,15 @@ class Commands(click.Group):
         from importlib.metadata import entry_points
 
         return sorted({*self.commands, *entry_points(group=ENTRY_POINTS).names})
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is named first; a question is none."""
+        if " " in args[0]:
+            quoted = shlex.quote(args[0])
+            raise click.UsageError(f"No such command. A question goes to: gemma4 ask {quoted}", ctx)
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name; what others bring is looked for after our own."""

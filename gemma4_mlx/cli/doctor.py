@@ -23,6 +23,7 @@ _WIDEST = 100
 @click.option(
     "-m",
     "--model",
+    metavar="NAME",
     envvar="GEMMA4_MODEL",
     show_envvar=True,
     help="Look at this model, too: folder or hub id. It is not fetched.",

@@ -46,7 +46,8 @@ def list_models(as_json: bool = False) -> None:
     available = [row for row in made["models"] if row["state"] == "available"]
     click.echo(f"{_machine_line(made['machine'])}\nOn this disk:")
     click.echo("\n".join(map(_line, here)))
-    click.echo(f"\nTo be fetched by `gemma4 models get NAME` (sizes of {made['as_of']}):")
+    star = "; begin with *" if any(row["is_recommended"] for row in available) else ""
+    click.echo(f"\nTo be fetched by `gemma4 models get NAME`{star} (sizes of {made['as_of']}):")
     click.echo("\n".join(map(_line, available)))
 
 
@@ -61,6 +62,10 @@ def get(name: str, revision: str | None, as_json: bool) -> None:
     """
     if name == DEMO_MODEL:
         raise UsageError(f"{DEMO_MODEL} is a part of this program, so there is nothing to fetch")
+    if not is_hub_id(name):
+        raise UsageError(
+            f"{name!r} is no hub id: expected OWNER/NAME", "`gemma4 models` lists published ones"
+        )
     if as_json:
         _get_as_json(name, revision)
         return
@@ -113,7 +118,7 @@ def info(name: str, as_json: bool) -> None:
     folder = _folder_or_none(name)
     facts = published_facts(name) if folder is None else model_facts(folder)
     if facts is None:
-        raise _not_here(name, f"`gemma4 models get {name}` fetches it")
+        raise _not_here(name, f"if the hub has it, `gemma4 models get {name}` fetches it")
     if name == DEMO_MODEL:
         facts["variant"] = "demo"  # as the list has it
     licence = licence_of(name, facts["files"])
@@ -233,7 +238,7 @@ def _not_here(name: str, hint: str) -> ModelNotFoundError:
 def _machine_line(machine: dict[str, Any]) -> str:
     """How much memory there is; where MLX has no GPU, that it is slow."""
     ram, usable = machine["ram_bytes"] / 2**30, exact_size(machine["usable_bytes"])
-    slow = "; without a GPU, slowly" if machine["runs_on"] == "cpu" else ""
+    slow = "; slow, as MLX has no GPU here" if machine["runs_on"] == "cpu" else ""
     return f"{machine['name']}: {ram:.0f} GB, of which a model may take {usable}{slow}"
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gemma4_mlx.byte_sizes import exact_size
-from gemma4_mlx.command_options import json_option
+from gemma4_mlx.command_options import Number, WholeNumber, json_option
 from gemma4_mlx.errors import ModelNotFoundError
 from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS
 from gemma4_mlx.model_name import DEMO_MODEL, is_hub_id
@@ -42,14 +42,16 @@ _RULE = "-" * 58
 
 @click.command(short_help="Tell what a model takes and whether it fits.")
 @click.argument("model", required=False)
-@click.option("--context", type=click.IntRange(min=1), help="Positions of the conversation.")
-@click.option("--ram", type=float, metavar="GB", help="Plan for a Mac with that memory.")
+@click.option("--context", type=WholeNumber(min=1), metavar="N", help="Tokens of the conversation.")
+@click.option("--ram", type=Number(), metavar="GB", help="Plan for a Mac with that memory.")
 @click.option(
     "--image-tokens",
     type=click.Choice(["0", *map(str, IMAGE_TOKEN_BUDGETS)]),
     help="Budget of the largest picture; 0 for text and sound alone.",
 )
-@click.option("--recipe", help="Plan as if packed by this recipe of `gemma4 convert`.")
+@click.option(
+    "--recipe", metavar="NAME", help="Plan as if packed by this recipe of `gemma4 convert`."
+)
 @click.option("--table", is_flag=True, help="Print what fits on which Mac.")
 @json_option
 def plan(model: str | None, table: bool, as_json: bool, **options: Any) -> None:
@@ -157,8 +159,9 @@ def _told(name: str, made: Plan) -> list[str]:
     lines += [_row(_LABELS[line.key], line.nbytes) for line in made.lines]
     lines += [_RULE, _row("in all", made.total_bytes)]
     lines += [_row("that it may take", made.limit_bytes), ""]
-    lines.append(f"Planned for {made.context} of {made.config.context_length} positions.")
-    lines.append(f"The longest conversation that fits: {largest_context(made)} positions.")
+    longest = made.config.context_length
+    lines.append(f"Planned for {made.context} tokens; the model's context holds {longest}.")
+    lines.append(f"The longest conversation that fits: {largest_context(made)} tokens.")
     lines += _choices(made)
     hint = advice(made)
     return [*lines, "", *wrap(f"hint: {hint}", 80)] if hint else lines
@@ -167,7 +170,7 @@ def _told(name: str, made: Plan) -> list[str]:
 def _choices(made: Plan) -> list[str]:
     """What was chosen, and why where it is not the first choice."""
     choice, item = made.choice, made.machine.item_bytes
-    lines = [f"A prompt is read {choice.chunk} positions at a time."]
+    lines = [f"A prompt is read {choice.chunk} tokens at a time."]
     if choice.per_layer_table == "mapped":
         table = exact_size(made.weights.nbytes(item, "per_layer_table"))
         lines.append(f"The table of per-layer embeddings ({table}) stays in its file.")
@@ -222,7 +225,7 @@ def _as_json(name: str, made: Plan) -> dict[str, Any]:
 
 
 def _table(recipe: str | None) -> list[str]:
-    """What fits on which Mac, in Markdown: the longest conversation in thousands of positions."""
+    """What fits on which Mac, in Markdown: the longest conversation in thousands of tokens."""
     from gemma4_mlx.memory import PUBLISHED, mac, variant_plan
     from gemma4_mlx.recipes import DEFAULT_RECIPE
 

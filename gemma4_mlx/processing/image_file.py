@@ -104,7 +104,8 @@ def _as_attachment_errors(name: str) -> Iterator[None]:
     except UnidentifiedImageError:
         raise AttachmentError(
             f"{name} is not a picture of a known type, or is damaged",
-            f"supported: {SUPPORTED_IMAGES}",
+            f"supported: {SUPPORTED_IMAGES}; save the pages of a document as pictures, or put its "
+            "text into the question",
         ) from None
     except Image.DecompressionBombError as error:
         raise _too_large(name, str(error)) from None

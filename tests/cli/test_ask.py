@@ -16,6 +16,7 @@ from gemma4_mlx.cli import main
 from gemma4_mlx.events import Finished, MediaReceipt, Timings, Usage
 from gemma4_mlx.messages import AudioPart, ImagePart
 from tests.cli.scripted import replacements
+from tests.processing.video_files import write_video
 from tests.tiny_checkpoint import write_checkpoint
 
 
@@ -261,6 +262,31 @@ def test_bad_attachments_are_found_before_the_model_loads(run, tmp_path, content
     assert (done.exit_code, done.stdout) == (5, "")
     assert done.stderr.startswith("error: ")
     assert says in done.stderr
+
+
+def test_pain_13_whoever_refuses_the_split_is_told(run, tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(31_000), 1000)
+    film = write_video(tmp_path / "a.mp4", 2, sound_s=31.0)
+    for path in (tmp_path / "a.wav", film):
+        done = run("RuntimeError", "ask", "Hi", "-a", str(path), "--no-split")
+        assert (done.exit_code, done.stdout) == (5, "")
+        assert f"{path.name} is 31.0 s long, and must not be split" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("https://localhost/a.png", "this is an address; download it"),
+        ("~/a.png", "a shell leaves ~ and * as they are in quotes"),
+        ("*.png", "a shell leaves ~ and * as they are in quotes"),
+        ("a.png", "hint: check the path\n"),
+    ],
+)
+def test_a_name_that_the_shell_left_alone_is_told(run, name, hint):
+    done = run("RuntimeError", "ask", "Hi", "-a", name)
+    assert done.exit_code == 5
+    assert "no such file\n" in done.stderr
+    assert hint in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,24 @@ def test_an_unknown_command_is_a_usage_error():
     assert "No such command 'dance'" in done.stderr
 
 
+def test_a_question_is_no_command():
+    done = run("Who are you?")
+    assert done.exit_code == 2
+    assert "A question goes to: gemma4 ask 'Who are you?'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"), [(["-h"], ""), (["help"], ""), (["help", "ask"], " ask")]
+)
+def test_help_by_its_other_names(arguments, command):
+    assert run(*arguments).stdout.startswith(f"Usage: gemma4{command} [OPTIONS]")
+
+
+def test_what_is_no_number_is_told_in_plain_words():
+    assert "'abc' is not a valid whole number." in run("ask", "--max-tokens", "abc").stderr
+    assert "'hot' is not a valid number." in run("ask", "--temperature", "hot").stderr
+
+
 def test_version():
     assert run("--version").stdout == f"gemma4, version {__version__}\n"
 

@@ -134,6 +134,13 @@ def test_a_second_get_fetches_nothing(model: FakeHub):
     assert "all was here" in run("get", HUB_ID).stdout
 
 
+def test_what_is_no_hub_id_is_told_without_asking_the_hub():
+    done = run("get", "E2B")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "error: 'E2B' is no hub id: expected OWNER/NAME\n" in done.stderr
+    assert "`gemma4 models` lists" in done.stderr
+
+
 def test_pain_51_a_program_is_told_the_plan_the_bytes_and_the_end(model: FakeHub):
     plan, *progress, end = got(HUB_ID)
     total = sum(map(len, model.files.values()))
