@@ -206,8 +206,8 @@ def find_checkpoint(name: str | Path, *, on_progress: OnProgress | None = None) 
     if not is_hub_id(name):
         raise ModelNotFoundError(
             f"no model {str(name)!r}: it is neither a folder nor a hub id",
-            f"give {DEMO_MODEL!r}, the folder of a checkpoint, or an id like google/gemma-4-E2B-it; "
-            "`gemma4 models` lists all",
+            f"give {DEMO_MODEL!r}, the folder of a checkpoint, or an id like "
+            "google/gemma-4-E2B-it; `gemma4 models` lists all",
         )
     from gemma4_mlx.hub import obtain
 
