@@ -133,7 +133,7 @@ def facts_in_words(facts: dict[str, Any]) -> Iterable[tuple[str, str]]:
     yield "layers", f"{sliding} with a window of {layers['window']}, {layers['full']} full{shared}"
     if facts["experts"]:
         yield "experts", f"{facts['experts']} a layer"
-    yield "context", f"{facts['context_length']} positions"
+    yield "context", f"{facts['context_length']} tokens"
     senses = [name for name, has in (("sees", facts["sees"]), ("hears", facts["hears"])) if has]
     yield "senses", " and ".join(senses) or "text only"
     if facts["provenance"]:
@@ -142,7 +142,7 @@ def facts_in_words(facts: dict[str, Any]) -> Iterable[tuple[str, str]]:
     if facts.get("plan"):
         plan = facts["plan"]
         taken, limit = plan["total_bytes"] / 1e9, plan["limit_bytes"] / 1e9
-        sum_ = f"{taken:.2f} of {limit:.2f} GB for {plan['context']} positions"
+        sum_ = f"{taken:.2f} of {limit:.2f} GB for {plan['context']} tokens"
         yield "here", f"{facts['fit']}: {sum_}"
     if facts["cache"]:
         yield "cache", "the hub's, which other programs share"

@@ -133,7 +133,7 @@ def _settled(config: ModelConfig, demand: Demand) -> Demand:
     context = min(DEFAULT_CONTEXT, longest) if demand.context is None else demand.context
     if not 0 < context <= longest:
         raise UsageError(
-            f"a context of {context} positions: this model has 1 to {longest}",
+            f"a context of {context} tokens: this model has 1 to {longest}",
             f"give at most {longest}",
         )
     budget = demand.image_tokens

@@ -86,7 +86,7 @@ def test_this_machine_is_meant_unless_told():
 @pytest.mark.parametrize(
     ("arguments", "said", "exit_code"),
     [
-        (["E2B", "--context", 200000], "a context of 200000 positions: this model has", 2),
+        (["E2B", "--context", 200000], "a context of 200000 tokens: this model has", 2),
         (["E2B", "--ram", 0], "--ram 0: expected gigabytes above 0", 2),
         (["E2B", "--image-tokens", 300], "'300' is not one of", 2),
         (["E2B", "--recipe", "odd"], "there is no recipe 'odd'", 2),

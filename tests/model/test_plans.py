@@ -265,8 +265,8 @@ def test_a_picture_is_a_chunk_of_its_own():
 @pytest.mark.parametrize(
     ("demand", "said"),
     [
-        (Demand(context=131073), r"a context of 131073 positions: this model has 1 to 131072"),
-        (Demand(context=0), r"a context of 0 positions"),
+        (Demand(context=131073), r"a context of 131073 tokens: this model has 1 to 131072"),
+        (Demand(context=0), r"a context of 0 tokens"),
         (Demand(image_tokens=300), r"image_tokens 300: expected 70, 140, 280, 560, 1120"),
     ],
 )

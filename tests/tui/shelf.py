@@ -102,7 +102,7 @@ class FakeModels:
                 ("variant", "E4B"),
                 ("weights", "affine 4-bit, group 64; 126 modules affine 8-bit, group 64"),
                 ("layers", "35 with a window of 512, 7 full; 18 read the keys of others"),
-                ("context", "131072 positions"),
+                ("context", "131072 tokens"),
                 ("senses", "sees and hears"),
                 ("licence", "Apache-2.0"),
             ],

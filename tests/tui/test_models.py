@@ -171,7 +171,7 @@ async def test_what_comes_along_or_is_not_here_is_not_deleted():
 async def test_a_card_tells_all_that_is_known():
     async with shelf() as list_:
         await list_.press("i")
-        for said in ("126 modules affine 8-bit", "131072 positions", "Apache-2.0"):
+        for said in ("126 modules affine 8-bit", "131072 tokens", "Apache-2.0"):
             assert said in list_.text
         await list_.press("escape")
         await list_.choose("pocket")
