@@ -277,16 +277,14 @@ class ChatApp(App[None], inherit_bindings=False):
             self.take_preset(argument)
 
     def _take(self, choice: presets.Choice) -> None:
-        self._use(choice.options)
-        self.chat.say(choice.said)
+        self._use(choice.options, choice.said)
 
-    def _use(self, options: ChatOptions) -> None:
+    def _use(self, options: ChatOptions, said: str = "") -> None:
         """From the next answer on; another budget is for the draft's pictures, too."""
-        before = self.options.image_tokens
-        self.chat.use(options)
-        if options.image_tokens != before:
+        if options.image_tokens != self.options.image_tokens:
             own = self.chat.model.image_tokens if self.chat.model else None
             self.chat.composer.attached.spread(options.image_tokens or own)
+        self.chat.use(options, said)
 
     # Screens: each is imported when it is first wanted
 

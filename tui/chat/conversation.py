@@ -23,6 +23,9 @@ from tui.chat.entry import ChatForm, Entry
 
 TITLE_LENGTH = 60
 
+Beginning = tuple[str, bool, str]
+"""Of a prompt: for which model, whether to think, the system prompt."""
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -108,6 +111,7 @@ class Conversation:
         self._reading = 0  # attachments that the open turn has receipts for
         self._parts: list[MediaReceipt] = []  # of the next one, which a long clip has several of
         self._thinking_since: float | None = None
+        self.read_as: Beginning | None = None  # by the model, if the next question will not be
         self._written_title = title
         self.id = id or new_id()
         self.title = title
@@ -315,6 +319,7 @@ class Conversation:
         self._add(answer)
         self._before, self._head = self._head, answer.id
         self._reading, self._parts, self._thinking_since = 0, [], None
+        self.read_as = None
         return answer
 
     def _add(self, entry: Entry) -> None:

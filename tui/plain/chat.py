@@ -10,10 +10,11 @@ from gemma4_mlx.engine import EngineLike
 from gemma4_mlx.errors import EngineLostError, Gemma4Error, UsageError
 from gemma4_mlx.events import Event, ModelReady
 from tui.attachments.attachment import Attachment
+from tui.chat.beginning import news
 from tui.chat.conversation import Conversation, Draft
 from tui.chat.entry import ChatForm, Entry
 from tui.chat.turn_request import turn_request
-from tui.plain.console import Console
+from tui.plain.console import Console, sentence
 from tui.plain.draft_files import DraftFiles, in_words
 from tui.plain.engine_link import EngineLink
 from tui.plain.keeper import Keeper
@@ -80,16 +81,19 @@ class PlainChat:
         """What answers; None while nothing is loaded."""
         return self.link.model
 
-    def use(self, options: ChatOptions) -> None:
-        """Other options hold from the next answer on."""
+    def use(self, options: ChatOptions, said: str = "") -> None:
+        """Other options hold from the next answer on; that is said, and what is read again."""
+        again = news(self.conversation, self.options, options)
         if options.image_tokens != self.options.image_tokens:
             self.files.choose_default(options.image_tokens)
         self.options = options
         self.conversation.system = options.system
+        for line in filter(None, (said, again and sentence(again))):
+            self.console.say(line)
 
     def load(self, model: str) -> None:
         """Go on with another model."""
-        self.options = replace(self.options, model=model)
+        self.use(replace(self.options, model=model))
         self.conversation.model = model
         self.link.restart(model, is_other=True)
 

@@ -105,8 +105,8 @@ class PlainCommands:
     def _command_think(self, argument: str) -> None:
         if argument not in ("on", "off"):
             raise UsageError("/think takes on or off")
-        self._chat.use(replace(self._chat.options, thinking=argument == "on"))
-        self._say(f"thinking is {argument}")
+        options = replace(self._chat.options, thinking=argument == "on")
+        self._chat.use(options, sentence(f"thinking is {argument}"))
 
     # What holds for the chat
 
@@ -132,8 +132,7 @@ class PlainCommands:
             self._take(presets.take(self._chat.options, known, argument))
 
     def _take(self, choice: presets.Choice) -> None:
-        self._chat.use(choice.options)
-        self._chat.console.say(choice.said)
+        self._chat.use(choice.options, choice.said)
 
     def _command_model(self, argument: str) -> None:
         if argument:

@@ -86,7 +86,9 @@ class ChatCommands:
     def _command_think(self, argument: str) -> None:
         if argument not in ("on", "off"):
             raise UsageError("/think takes on or off")
-        self._chat.use(replace(self._chat.options, thinking=argument == "on"))
+        self._chat.use(
+            replace(self._chat.options, thinking=argument == "on"), f"thinking {argument}"
+        )
 
     # The conversation
 

@@ -69,8 +69,8 @@ class ChatFace(Stage, Protocol):
         """Copy, and say so."""
         ...
 
-    def use(self, options: ChatOptions) -> None:
-        """Other options hold from the next answer on."""
+    def use(self, options: ChatOptions, said: str = "") -> None:
+        """Other options hold from the next answer on, and that is said."""
         ...
 
     def action_stop(self) -> None:

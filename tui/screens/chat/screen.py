@@ -14,6 +14,7 @@ from gemma4_mlx.engine import EngineLike, TurnRequest
 from gemma4_mlx.errors import Gemma4Error
 from gemma4_mlx.events import Failed, Finished, ModelReady
 from tui.attachments.attachment import Attachment
+from tui.chat.beginning import news
 from tui.chat.context import ContextUse, asked_tokens, text_rate, used_tokens
 from tui.chat.conversation import Conversation, Draft
 from tui.chat.entry import ChatForm
@@ -157,12 +158,15 @@ class ChatScreen(AttachingScreen):
         """What is written in the prompt."""
         return self.composer.prompt.written
 
-    def use(self, options: ChatOptions) -> None:
-        """Other options hold from the next answer on."""
+    def use(self, options: ChatOptions, said: str = "") -> None:
+        """Other options hold from the next answer on; that is said, and what is read again."""
+        again = news(self.conversation, self.options, options)
         self.options = options
         self.conversation.system = options.system
         if self.is_mounted:
             self.title_bar.thinking = options.thinking
+            if told := " · ".join(filter(None, (said, again))):
+                self.say(told)
 
     def request(self, messages: tuple[ChatForm, ...]) -> TurnRequest:
         """A turn with what is chosen now."""
@@ -300,9 +304,9 @@ class ChatScreen(AttachingScreen):
         elif self.turns.editing:
             self.turns.leave_edit()
 
-    def action_toggle_thinking(self) -> None:
+    async def action_toggle_thinking(self) -> None:
         """For the next answer."""
-        self.use(replace(self.options, thinking=not self.options.thinking))
+        await self._commands.obey_word("think", "off" if self.options.thinking else "on")
 
     async def action_to_end(self) -> None:
         """Follow what is being written."""
@@ -364,7 +368,7 @@ class ChatScreen(AttachingScreen):
     def restart(self, model: str | None = None) -> None:
         """Begin again with the same model or another; the conversation stays."""
         if model is not None:
-            self.options = replace(self.options, model=model)
+            self.use(replace(self.options, model=model))
             self.conversation.model = model
         self.loaded.restart(self.options.model, is_other=model is not None)
 
