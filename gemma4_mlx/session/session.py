@@ -55,6 +55,9 @@ class Session:
     `gemma4_mlx.stream` gives to the same messages. Must be used on the thread that loaded the
     model. Sessions share nothing but the model.
 
+    Tools, and whether the model may think, stand at the beginning of a prompt: with others than
+    before a conversation is read again.
+
     Args:
         model: from `load`.
         processor: from `load`.
