@@ -108,13 +108,15 @@ def convert_checkpoint(
         What was done. `dest` is complete.
 
     Raises:
-        UsageError: `dest` exists, or the recipe does not fit the source.
+        UsageError: `dest` exists, the recipe does not fit the source, or the calibration is no
+            text.
         ModelNotFoundError, CheckpointError: the source is not there, damaged, packed already, or
             holds values that are no numbers.
         ConversionError: the disk is full, or another run is at it; what is done is kept, and the
             same call goes on from there.
     """
     settings = settings or Settings()
+    calibration = _text(settings.calibration)
     with Job(Path(dest)) as job, _small_buffer_cache():
         origin = find_origin(source, settings.revision, on_step)
         opened = Source(origin.folder)
@@ -124,12 +126,12 @@ def convert_checkpoint(
         _announce(opened, choice, plan, on_step)
         _check_space(job, plan)
         check_finite(opened, on_step)
-        job.start(_identity(opened, choice, settings), force=settings.force)
+        job.start(_identity(opened, choice, settings, calibration), force=settings.force)
         files = put_files(origin.folder, job.folder, hub_id=origin.hub_id)
         _write_config(job.folder, origin, opened, choice)
         on_step(Step("files", detail=f"{len(files)} files"))
         work = TensorWork(opened, plan, job, on_step)
-        work.run(_packing(choice, settings, origin.folder), choice.exact_shares)
+        work.run(_packing(choice, settings, calibration, origin.folder), choice.exact_shares)
         if plan.index is not None:
             (job.folder / INDEX_NAME).write_text(plan.index)
         quality = _quality(job, origin, opened, choice)
@@ -138,6 +140,21 @@ def convert_checkpoint(
         job.publish()
     on_step(Step("done", quality.weight_bytes, quality.weight_bytes, str(job.dest)))
     return ConversionReport(job.dest, quality, choice.notes, opened.dropped, tuple(files))
+
+
+def _text(path: Path | None) -> str | None:
+    """What a calibration text says."""
+    if path is None:
+        return None
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not text in UTF-8") from None
+    if not text.strip():
+        raise UsageError(f"{path} is empty", "give a text as the model will be used for")
+    return text
 
 
 def _announce(source: Source, choice: Choice, plan: Plan, on_step: OnStep) -> None:
@@ -168,9 +185,9 @@ def _check_space(job: Job, plan: Plan) -> None:
         )
 
 
-def _packing(choice: Choice, settings: Settings, folder: Path) -> PackRows:
+def _packing(choice: Choice, settings: Settings, calibration: str | None, folder: Path) -> PackRows:
     """How the rows of each tensor are packed."""
-    importance = {} if settings.calibration is None else _importance(settings.calibration, folder)
+    importance = {} if calibration is None else _importance(calibration, folder)
 
     def pack(item: Item, rows: mx.array) -> Packed:
         path = item.tensor.path
@@ -184,21 +201,17 @@ def _packing(choice: Choice, settings: Settings, folder: Path) -> PackRows:
     return pack
 
 
-def _importance(text: Path, folder: Path) -> Mapping[str, mx.array]:
+def _importance(text: str, folder: Path) -> Mapping[str, mx.array]:
     """How much each column of the source's weights matters for a text; the model is loaded."""
-    try:
-        words = text.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise UsageError(f"{text} is not text in UTF-8") from None
-    windows = text_windows(Processor.from_folder(folder).tokenizer, words)
-    if not windows:
-        raise UsageError(f"{text} is empty", "give a text as the model will be used for")
+    windows = text_windows(Processor.from_folder(folder).tokenizer, text)
     found = mean_squared_inputs(load_model(folder), windows)
     mx.clear_cache()
     return found
 
 
-def _identity(source: Source, choice: Choice, settings: Settings) -> dict[str, Any]:
+def _identity(
+    source: Source, choice: Choice, settings: Settings, calibration: str | None
+) -> dict[str, Any]:
     """What makes a run the same as another; plain JSON."""
     return {
         "version": gemma4_mlx.__version__,
@@ -206,15 +219,8 @@ def _identity(source: Source, choice: Choice, settings: Settings) -> dict[str, A
         "recipe": choice.recipe,
         "formats": {path: str(packed) for path, packed in choice.formats.items()},
         "search": settings.search,
-        "calibration": _hash(settings.calibration),
+        "calibration": calibration and sha256(calibration.encode()).hexdigest(),
     }
-
-
-def _hash(path: Path | None) -> str | None:
-    try:
-        return None if path is None else sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _write_config(folder: Path, origin: Origin, source: Source, choice: Choice) -> None:

@@ -90,6 +90,19 @@ def test_a_search_is_better_on_every_tensor(converted: Path, tmp_path: Path):
     assert sum(searched.values()) < 0.96 * sum(plain.values())
 
 
+@pytest.mark.parametrize(
+    ("content", "says"), [(None, "cannot be read"), (b"\xff\xfe", "UTF-8"), (b" \n", "is empty")]
+)
+def test_a_calibration_text_that_is_none(tmp_path: Path, content: bytes | None, says: str):
+    text = tmp_path / "text.txt"
+    if content is not None:
+        text.write_bytes(content)
+    before = list(tmp_path.iterdir())
+    with pytest.raises(UsageError, match=rf"text\.txt .*{says}"):
+        run("pocket", tmp_path / "dest", "--calibrate", text)
+    assert list(tmp_path.iterdir()) == before
+
+
 def test_a_calibration_text_changes_what_is_kept_best(tmp_path: Path):
     text = tmp_path / "text.txt"
     text.write_text("How do I attach a picture? Type /image and the path. " * 20)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from convert import conversion
 from convert.cli import convert
 from convert.conversion import ConversionReport, Settings, convert_checkpoint
+from convert.plan import plan_files
 from convert.progress import Step
 from gemma4_mlx.checkpoint import read_tensors
 from gemma4_mlx.config import PER_LAYER_TABLE, ModelConfig
@@ -154,11 +157,32 @@ def test_the_report_tells_the_errors(sources: dict[str, Path], tmp_path: Path):
 def test_pain_24_dead_keys_and_values_are_dropped_and_told(
     sources: dict[str, Path], tmp_path: Path
 ):
-    report = converted(sources["e2b-like"], tmp_path / "dest")
+    steps: list[Step] = []
+    settings = Settings(card=False)
+    report = convert_checkpoint(
+        sources["e2b-like"], tmp_path / "dest", settings, on_step=steps.append
+    )
     assert len(report.dropped) == 12
+    assert "12 tensors that no layer uses are left out" in {step.detail for step in steps}
     assert not {name.removeprefix("model.") for name in report.dropped} & set(
         read_tensors(report.dest)
     )
+
+
+def test_weights_in_several_files(
+    sources: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Published checkpoints are, and a source that is smaller than one file is not."""
+    whole = converted(sources["26b-like"], tmp_path / "whole").dest
+    monkeypatch.setattr(conversion, "plan_files", partial(plan_files, shard_bytes=200_000))
+    cut = converted(sources["26b-like"], tmp_path / "cut").dest
+    names = {path.name for path in cut.glob("model*.safetensors")}
+    assert len(names) > 2
+    index = json.loads((cut / "model.safetensors.index.json").read_text())
+    assert set(index["weight_map"].values()) == names
+    ours, theirs = read_tensors(cut), read_tensors(whole)
+    assert ours.keys() == theirs.keys()
+    assert all(mx.array_equal(ours[name], theirs[name]) for name in theirs)
 
 
 def test_float32_and_float16_sources(tmp_path: Path):

@@ -10,11 +10,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import gemma4_mlx
 from convert.conversion import Settings, convert_checkpoint
 from convert.job import Job
 from convert.progress import Step
@@ -353,11 +355,56 @@ def test_another_command_is_refused_unless_forced(pristine: Path, dest: Path):
 
 
 def test_nothing_stays_of_a_run_that_came_to_nothing(pristine: Path, dest: Path):
+    from gemma4_mlx.recipes import find_recipe
+
     kill(pristine, dest, "files", 0)
     stray = dest.with_name("dest.partial") / "dest" / "model-00001-of-00009.safetensors"
-    stray.write_bytes(b"of another recipe")
-    resumed(pristine, dest)
+    stray.write_bytes(b"of the recipe of that run")
+    convert_checkpoint(pristine, dest, replace(SETTINGS, recipe=find_recipe("plain-8")))
     assert stray.name not in contents(dest)
+
+
+def test_what_makes_a_run_another_one(
+    pristine: Path, dest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    text = tmp_path / "text.txt"
+    text.write_text("Something to read.")
+    kill(pristine, dest, "tensor", 40)
+    with pytest.raises(ConversionError, match=r"another conversion: other search\n"):
+        convert_checkpoint(pristine, dest, replace(SETTINGS, search=True))
+    with pytest.raises(ConversionError, match=r"another conversion: other calibration\n"):
+        convert_checkpoint(pristine, dest, replace(SETTINGS, calibration=text))
+    monkeypatch.setattr(gemma4_mlx, "__version__", "99")
+    with pytest.raises(ConversionError, match=r"another conversion: other version\n"):
+        convert_checkpoint(pristine, dest, SETTINGS)
+
+
+def test_what_is_written_already_needs_no_room(
+    pristine: Path, dest: Path, expected: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+):
+    kill(pristine, dest, "tensor", 40)
+    needed = len(expected["model.safetensors"]) + 64 * 1024**2
+    usage = shutil.disk_usage(dest.parent)._replace(free=needed - 1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    refused(pristine, dest.with_name("another"), ConversionError, "are free")
+    resumed(pristine, dest)
+
+
+def test_dest_appears_while_it_runs(pristine: Path, dest: Path, expected: dict[str, bytes]):
+    def on_step(step: Step) -> None:
+        if step.step == "verify":
+            dest.mkdir(exist_ok=True)
+
+    with pytest.raises(UsageError, match=f"{dest} exists"):
+        convert_checkpoint(pristine, dest, SETTINGS, on_step=on_step)
+    dest.rmdir()
+    assert resumed(pristine, dest) == 0
+    assert contents(dest) == expected
+
+
+def test_dest_may_lie_in_folders_that_do_not_exist_yet(pristine: Path, dest: Path):
+    convert_checkpoint(pristine, dest / "deep" / "below", SETTINGS)
+    assert (dest / "deep" / "below" / "config.json").is_file()
 
 
 def test_a_source_that_changed_is_another_one(source: Path, dest: Path):
