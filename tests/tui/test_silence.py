@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gemma4_mlx.engine import DEMO_READY, FakeEngine
 from gemma4_mlx.events import EngineSilent, LoadProgress, TextDelta
 from tests.tui.driver import FINISHED, chatting
@@ -30,3 +32,23 @@ def test_line_by_line_each_silence_is_said_once():
     chat = talk("Hi", turns=[[*silences, *ANSWER]])
     assert chat.text.count("The model does not answer; Ctrl+C ends the waiting.") == 2
     assert "Gemma: A red star" in chat.text
+
+
+async def test_where_the_title_is_narrow_how_the_model_is_goes_last():
+    model = replace(DEMO_READY, name="mlx-community/gemma-4-26b-a4b-it-4bit", is_demo=True)
+    async with chatting(FakeEngine([[TextDelta("So")]]), size=(100, 24)) as chat:
+        await chat.tell(model)
+        await chat.enter("A star and a circle?")
+        await chat.tell(EngineSilent(65.0))
+        for width, title in (
+            (100, " · A star and a cir…  demo model · thinking off"),
+            (76, " · A sta…  thinking off"),
+            (60, ""),
+        ):
+            await chat.pilot.resize_terminal(width, 24)
+            await chat.settle()
+            assert chat.lines[0] == f"  gemma-4-26b-a4b-it-4bit  ● not answering for 65 s{title}"
+        await chat.pilot.resize_terminal(50, 15)
+        await chat.settle()
+        assert chat.lines[0] == "  gemma-4-26…b-it-4bit  ● not answering for 65 s"
+        await chat.tell(FINISHED)

@@ -1,4 +1,8 @@
-"""The top line: which model, how it is, what it will do."""
+"""The top line: which model, how it is, what it will do.
+
+Where it is narrow, a title and notes give way first, then the middle of the model's name; how the
+model is stays.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,16 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Static
 
+from tui.text.shortened import shortened
 from tui.theme import QUIET
+
+BETWEEN = 2
+"""Columns between the two halves, as in the style sheet."""
+
+TITLE = 9
+"""Columns without which nothing is shown of a title, its dot among them."""
+
+_DOT = " · "
 
 
 class TitleBar(Horizontal):
@@ -42,13 +55,30 @@ class TitleBar(Horizontal):
         for name in ("model", "state", "mood", "note", "title", "fetching", "thinking"):
             self.watch(self, name, self._redraw)
 
+    def on_resize(self) -> None:
+        """There may be room for more, or for less."""
+        self._redraw()
+
     def _redraw(self) -> None:
         colour = {"waiting": "$warning", "ready": "$success", "failed": "$error"}[self.mood]
-        title = (f" · {self.title}", QUIET) if self.title else ("", "")
+        room = self.content_size.width - Content(f"  ● {self.state}").cell_length
+        model = shortened(self.model, room)
+        room -= Content(model).cell_length
+        notes = self._notes(room - BETWEEN)
+        room -= Content(notes).cell_length + BETWEEN
+        title = (f" · {self.title}", QUIET) if self.title and room >= TITLE else ("", "")
         left = Content.assemble(
-            (self.model, "bold"), "  ", ("●", colour), " ", (self.state, QUIET), title
+            (model, "bold"), "  ", ("●", colour), " ", (self.state, QUIET), title
         )
-        thinking = "thinking on" if self.thinking else "thinking off"
-        notes = filter(None, (self.fetching or self.note, thinking))
         self.query_one("#title-left", Static).update(left)
-        self.query_one("#title-right", Static).update(Content.styled(" · ".join(notes), QUIET))
+        right = self.query_one("#title-right", Static)
+        right.update(Content.styled(notes, QUIET))
+        right.display = bool(notes)
+
+    def _notes(self, room: int) -> str:
+        """What else there is to know, as far as there is room; thinking goes last."""
+        thinking = "thinking on" if self.thinking else "thinking off"
+        notes = [*filter(None, (self.fetching or self.note, thinking))]
+        while Content(_DOT.join(notes)).cell_length > max(0, room):
+            del notes[0]
+        return _DOT.join(notes)
