@@ -26,7 +26,7 @@ def introduce(model: ModelReady) -> str:
         return DEMO
     pictures = "sees pictures" if model.sees else "does not see"
     clips = "hears clips" if model.hears else "does not hear"
-    weights = f" of {figures.size(model.weights_bytes)}" if model.weights_bytes else ""
+    weights = f", weights of {figures.size(model.weights_bytes)}" if model.weights_bytes else ""
     return (
         f"{model.name}{weights}\n{pictures} · {clips} · "
         f"a conversation can have {figures.tokens(model.context_length)}"

@@ -57,7 +57,7 @@ def test_the_help_loads_no_textual():
 def test_options_mean_the_same_as_those_of_ask():
     theirs = {option.name: option for option in ask.params}
     ours = {option.name: option for option in chat.params}
-    assert set(theirs) - set(ours) == {"prompt", "as_json"}
+    assert set(theirs) - set(ours) == {"prompt", "as_json", "split"}  # one sees the parts in a chat
     assert set(ours) - set(theirs) == {"continue_last", "keep_chats", "plain"}
     for name, option in ours.items():
         if name not in theirs:

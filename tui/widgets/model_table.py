@@ -76,13 +76,23 @@ class ModelTable(OptionList):
         options: list[Option] = []
         for is_here, rows in groups.items():
             if rows:
-                heading = Content.styled(_GROUPS[is_here], "bold")
+                heading = self._heading(_GROUPS[is_here], is_first=not options)
                 options += [Option(heading, disabled=True), *rows]
         self.clear_options()
         self.add_options(options)
 
+    @property
+    def _columns(self) -> int:
+        return self.scrollable_content_region.width - 2  # the padding of an option
+
+    def _heading(self, group: str, *, is_first: bool) -> Content:
+        """The first one says what is as large as that: all files, not the weights alone."""
+        captions = f"{'files':>8}  {'memory':<8} {'':<13}" if is_first else ""
+        room = max(len(group) + 1, self._columns - len(captions))
+        return Content.assemble(_cut(group, room, "bold"), (captions, QUIET))
+
     def _row(self, model: Model) -> Content:
-        width = self.scrollable_content_region.width - 2  # the padding of an option
+        width = self._columns
         download = self._downloads.get(model.name)
         star = ("★ ", "$primary") if model.is_recommended else ("  ", "")
         right = [
