@@ -23,7 +23,7 @@ def advice(plan: Plan) -> str:
     longest = largest_context(plain)
     if longest:
         return f"without pictures and clips a conversation of up to {longest} tokens fits"
-    smaller = largest_variant(plan.machine, plan.total_bytes)
+    smaller = largest_variant(plan.machine)
     if smaller is None:
         return "no published variant fits this machine"
     variant, other = smaller
@@ -33,11 +33,11 @@ def advice(plan: Plan) -> str:
     )
 
 
-def largest_variant(machine: Machine, below_bytes: int) -> tuple[str, Plan] | None:
-    """The largest published variant that fits and takes less than so many bytes, and its plan."""
+def largest_variant(machine: Machine) -> tuple[str, Plan] | None:
+    """The largest published variant that fits, and its plan."""
     for variant in reversed(PUBLISHED):
         plan = variant_plan(variant, machine)
-        if plan.verdict != "too big" and plan.total_bytes < below_bytes:
+        if plan.verdict != "too big":
             return variant, plan
     return None
 

@@ -82,7 +82,7 @@ def plan_turn(
         context=context,
         new=new,
         image_tokens=image_tokens,
-        hears=hears and plan.config.audio_config is not None,
+        hears=hears,
         pixel_bytes=pixel_bytes,
         per_layer_table=plan.choice.per_layer_table,
     )

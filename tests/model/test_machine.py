@@ -73,8 +73,29 @@ def test_macos_says_it_by_sysctl(monkeypatch):
     assert this_machine() == mac(24)
 
 
-def test_a_system_that_does_not_say(monkeypatch, tmp_path):
-    linux(monkeypatch, -1, "max", tmp_path)
+@pytest.mark.parametrize(
+    "failure", [OSError(2, "no such file"), subprocess.TimeoutExpired("sysctl", 10)]
+)
+def test_a_mac_that_does_not_say(monkeypatch, failure):
+    def sysctl(command, **_):
+        raise failure
+
+    monkeypatch.setattr(module.sys, "platform", "darwin")
+    monkeypatch.setattr(module.subprocess, "run", sysctl)
+    with pytest.raises(UsageError, match="does not tell how much memory"):
+        this_machine()
+
+
+@pytest.mark.parametrize("names", [{"SC_PHYS_PAGES": -1}, {}], ids=["unknown", "no such name"])
+def test_a_system_that_does_not_say(monkeypatch, tmp_path, names):
+    def sysconf(name):
+        if name not in names:
+            raise ValueError("unrecognized configuration name")
+        return names[name]
+
+    names = names and names | {"SC_PAGE_SIZE": 4096}
+    linux(monkeypatch, 0, "max", tmp_path)
+    monkeypatch.setattr(module.os, "sysconf", sysconf)
     with pytest.raises(UsageError, match="does not tell how much memory") as caught:
         this_machine()
     assert "--ram GB" in caught.value.hint

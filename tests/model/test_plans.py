@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -33,6 +34,7 @@ from gemma4_mlx.memory import (
 from gemma4_mlx.memory import scratch as scratch_module
 from gemma4_mlx.memory.scratch import Reading, largest_array_bytes, prefill_bytes, vision_bytes
 from gemma4_mlx.recipes import DEFAULT_RECIPE, RECIPES
+from tests.parity.configs import CONFIGS
 
 DATA = Path(__file__).parents[1] / "data" / "configs"
 
@@ -179,6 +181,11 @@ def test_pain_47_what_does_not_fit_names_what_does():
     assert f"of the {plan.limit_bytes / 1e9:.2f} GB" in hint
     assert memory.advice(planned("E2B", 2, 512)) == "no published variant fits this machine"
     assert memory.advice(planned("E2B", 16, 4096)) == ""
+    # Beside what a large picture takes no conversation has room.
+    assert re.fullmatch(
+        r"without pictures and clips a conversation of up to [1-9]\d+ tokens fits",
+        memory.advice(planned("E2B", 2.2, 4096, 1120)),
+    )
 
 
 def test_a_shorter_conversation_is_named_where_one_fits():
@@ -273,6 +280,46 @@ def test_a_picture_is_a_chunk_of_its_own():
 def test_demands_that_cannot_be_met(demand, said):
     with pytest.raises(UsageError, match=said):
         variant_plan("E2B", mac(8), demand)
+
+
+def test_a_prompt_shorter_than_a_piece_takes_what_it_needs():
+    config = published_config("E2B").text_config
+    sizes = {chunk: prefill_bytes(config, Reading(8192, 10, chunk, 2)) for chunk in (10, 2048)}
+    assert sizes[2048] == sizes[10]
+
+
+def test_every_expert_that_is_asked_answers_in_float32():
+    """Its products are there three times: weighted, sorted and back in order."""
+    config = published_config("26B-A4B").text_config
+    products = 1024 * config.experts.active * config.hidden_size * 4
+    assert prefill_bytes(config, Reading(1024, 1024, 1024, 2)) > 3 * products
+
+
+def tiny(name: str, **text: object) -> ModelConfig:
+    raw = CONFIGS[name]
+    return ModelConfig.from_dict(raw | {"text_config": raw["text_config"] | text})
+
+
+def test_a_model_of_few_positions_is_planned_for_all_of_them():
+    config = tiny("e2b-like", max_position_embeddings=300)
+    weights = planned_weights(config, {})
+    assert plan_model(config, weights, mac(8)).context == 300
+    room = plan_model(config, weights, mac(8), Demand(image_tokens=0, hears=False)).total_bytes
+    assert plan_loading(config, weights, Machine(GIB, room)).context == 300
+
+
+def test_rows_that_groups_do_not_divide_are_never_packed():
+    config = tiny("26b-like")  # its values are its keys, so that few lanes are left once folded
+    plan = plan_model(config, planned_weights(config, {}), Machine(GIB, 1))
+    bits = {choice.kv.bits for choice in memory.planner._choices(config, plan.demand)}
+    assert bits == {None}
+
+
+def test_no_room_is_made_for_pictures_that_nobody_sees():
+    raw = CONFIGS["e2b-like"] | {"vision_config": None, "audio_config": None}
+    config = ModelConfig.from_dict(raw)
+    demand = plan_model(config, planned_weights(config, {}), mac(8)).demand
+    assert (demand.image_tokens, demand.hears) == (0, False)
 
 
 def test_reading_less_takes_less():
