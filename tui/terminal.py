@@ -89,9 +89,11 @@ def is_terminal() -> bool:
 
 def _modes() -> list[Any] | None:
     try:
-        return termios.tcgetattr(_stdin())
+        modes = termios.tcgetattr(_stdin())
     except (OSError, ValueError, AttributeError, termios.error):
         return None
+    modes[3] &= ~termios.PENDIN  # no mode: a Mac notes there that lines are read again
+    return modes
 
 
 def _end_at_once(before: list[Any] | None, number: int) -> None:

@@ -83,7 +83,7 @@ class Window:
     ) -> None:
         self._master, self._slave = pty.openpty()
         termios.tcsetwinsize(self._slave, size)
-        self.modes = termios.tcgetattr(self._slave)
+        self.modes = self.modes_now
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gemma4_mlx.cli", *arguments],
             stdin=self._slave,
@@ -100,7 +100,10 @@ class Window:
     @property
     def modes_now(self) -> list:
         """As `modes`, which were before."""
-        return termios.tcgetattr(self._slave)
+        # Of our end: where a Mac's terminal has lost who it belonged to, the other cannot be asked.
+        modes = termios.tcgetattr(self._master)
+        modes[3] &= ~termios.PENDIN
+        return modes
 
     @property
     def text(self) -> str:
@@ -149,4 +152,4 @@ class Window:
         data = os.read(self._master, 65536)
         self.raw += data
         self._screen.write(self._decoder.decode(data))
-        return True
+        return bool(data)

@@ -47,8 +47,8 @@ class Window:
     def __init__(self, how: str = ""):
         self.master, slave = pty.openpty()
         termios.tcsetwinsize(slave, (24, 80))
-        self.before = termios.tcgetattr(slave)
         self.slave = slave
+        self.before = self.modes
         self.process = subprocess.Popen(
             [sys.executable, "-c", CHAT],
             stdin=slave,
@@ -100,7 +100,10 @@ class Window:
 
     @property
     def modes(self):
-        return termios.tcgetattr(self.slave)
+        # Of our end: where a Mac's terminal has lost who it belonged to, the other cannot be asked.
+        modes = termios.tcgetattr(self.master)
+        modes[3] &= ~termios.PENDIN
+        return modes
 
     def assert_restored(self) -> None:
         assert self.modes == self.before
@@ -184,6 +187,21 @@ def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(window):
     assert chat.end() == 0
     chat.assert_restored()
     assert b"closed" in chat.seen
+
+
+def test_what_a_mac_notes_among_the_modes_is_no_other_mode(monkeypatch):
+    """It says so from the moment on that lines are read again, until one has been."""
+    modes = [0, 0, 0, termios.ICANON, 0, 0, []]
+    monkeypatch.setattr(terminal, "_stdin", lambda: 0)
+    monkeypatch.setattr(termios, "tcgetattr", lambda file: [*modes])
+    written = []
+    monkeypatch.setattr(os, "write", lambda fd, data: written.append(data))
+    before = terminal._modes()
+    modes[3] |= termios.PENDIN
+    terminal.restore(before)
+    assert written == []
+    modes[3] &= ~termios.ICANON
+    assert terminal._modes() != before
 
 
 def test_what_was_put_right_already_is_left_alone(monkeypatch):
