@@ -22,7 +22,8 @@ from tui.attachments.scratch import new_path
 Run = Callable[[Sequence[str]], bytes]
 """Runs a program; returns what it wrote, and nothing if it failed."""
 
-TIMEOUT_S = 3.0
+TIMEOUT_S = 10.0
+"""What was copied on a phone nearby comes slowly, and macOS may ask first."""
 LARGEST_BYTES = 200_000_000
 
 _PICTURE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/tiff", "image/bmp")
@@ -123,6 +124,11 @@ class Clipboard:
     def _read_mac(self) -> Copied:
         path = self._new_path()
         said = self.run(["osascript", "-l", "JavaScript", "-e", _MAC_SCRIPT, str(path)])
+        if not said:  # even of an empty clipboard the script says so
+            raise AttachmentError(
+                "macOS did not tell what is on the clipboard",
+                "paste again, and allow it if macOS asks; files can be dropped, too",
+            )
         kind, _, rest = said.decode("utf-8", "replace").removesuffix("\n").partition("\n")
         if kind == "failed":
             raise AttachmentError(f"the clipboard's picture cannot be saved in {self.folder}")

@@ -61,7 +61,7 @@ class SystemMicrophone:
             )
         sound = _sounddevice()
         try:
-            device = sound.query_devices(kind="input")
+            device = _input_device(sound)
             self.name, self.rate = str(device["name"]), round(device["default_samplerate"])
             self._stream = sound.RawInputStream(
                 samplerate=self.rate,
@@ -118,6 +118,16 @@ def _sounddevice() -> Any:
             "on Debian and Ubuntu: apt install libportaudio2",
         ) from None
     return sounddevice
+
+
+def _input_device(sound: Any) -> Any:
+    """What the system has chosen; PortAudio has to begin anew to see what was plugged in later."""
+    try:
+        return sound.query_devices(kind="input")
+    except (sound.PortAudioError, ValueError):
+        sound._terminate()
+        sound._initialize()
+        return sound.query_devices(kind="input")
 
 
 def _explain(error: Exception) -> tuple[str, str]:

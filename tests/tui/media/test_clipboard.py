@@ -100,6 +100,12 @@ def test_a_mac_hands_over_files_pictures_and_text(tmp_path):
     assert mac(tmp_path, "text\nfiles\nline two\n\n").read() == Copied(text="files\nline two\n")
 
 
+def test_a_mac_that_does_not_tell_has_no_empty_clipboard(tmp_path):
+    """The script was ended, because somebody was asked for leave, or it failed."""
+    with pytest.raises(AttachmentError, match="did not tell"):
+        mac(tmp_path, "").read()
+
+
 BROKEN = {
     "no picture": {"image/png": b""},
     "not a picture": {"image/tiff": b"what is this"},

@@ -123,6 +123,40 @@ def test_the_system_microphone_is_read_at_its_own_rate(monkeypatch):
     assert sound.options == {}
 
 
+class FakePortAudio(FakeSoundDevice):
+    """Sees what was there when it began."""
+
+    def __init__(self, *, plugged_in: bool) -> None:
+        super().__init__()
+        self.plugged_in, self.sees = plugged_in, False
+        self.calls: list[str] = []
+
+    def query_devices(self, kind):
+        if not self.sees:
+            raise PortAudioError("Error querying device -1")
+        return super().query_devices(kind)
+
+    def _terminate(self):
+        self.calls.append("end")
+
+    def _initialize(self):
+        self.calls.append("begin")
+        self.sees = self.plugged_in
+
+
+def test_a_microphone_that_was_plugged_in_later_is_found(monkeypatch):
+    sound = FakePortAudio(plugged_in=True)
+    monkeypatch.setitem(sys.modules, "sounddevice", sound)
+    microphone = SystemMicrophone(environ={})
+    for _ in range(2):
+        microphone.open(lambda block: None)
+        microphone.close()
+    assert (microphone.name, sound.calls) == ("USB microphone", ["end", "begin"])
+    monkeypatch.setitem(sys.modules, "sounddevice", FakePortAudio(plugged_in=False))
+    with pytest.raises(AttachmentError, match="has no microphone"):
+        SystemMicrophone(environ={}).open(print)
+
+
 REFUSALS = {
     "busy": (PortAudioError("Device unavailable"), "cannot be used: Device unavailable"),
     "none": (PortAudioError("Error querying device -1"), "has no microphone"),
