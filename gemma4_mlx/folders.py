@@ -2,12 +2,13 @@
 
     config   settings.toml
     data     chats.db and media/
-    state    logs, the history of the prompt, saved caches, compiled templates, what
-             `gemma4 bench` measured
+    state    logs, the history of the prompt, compiled templates, what `gemma4 bench` measured
+    cache    what was read of conversations: gigabytes that are written often and are no loss
 
-The system says where these are (`~/.config`, `~/.local/share`, `~/.local/state`, or what the
-XDG variables name; `~/Library/Application Support` on a Mac). `GEMMA4_HOME` puts all three into
-one folder. What people say to a model is theirs alone, so nobody else may look into them.
+The system says where these are (`~/.config`, `~/.local/share`, `~/.local/state`, `~/.cache`, or
+what the XDG variables name; on a Mac `~/Library/Application Support` and, so that Time Machine
+passes it by, `~/Library/Caches`). `GEMMA4_HOME` puts all four into one folder. What people say to
+a model is theirs alone, so nobody else may look into them.
 """
 
 from __future__ import annotations
@@ -37,6 +38,11 @@ def data_folder() -> Path:
 def state_folder() -> Path:
     """Where logs are, and what would be no loss."""
     return _made("state", platformdirs.user_state_path(_APP, appauthor=False))
+
+
+def cache_folder() -> Path:
+    """Where is what can be made again; the system may empty it."""
+    return _made("cache", platformdirs.user_cache_path(_APP, appauthor=False))
 
 
 def _made(name: str, usual: Path) -> Path:

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
-from gemma4_mlx.folders import state_folder
+from gemma4_mlx.folders import cache_folder
 
 MOST_BYTES = 4_000_000_000
 
@@ -21,7 +21,7 @@ LEFT_AFTER_S = 86_400.0
 
 def caches_folder() -> Path:
     """Where these files are."""
-    return state_folder() / "caches"
+    return cache_folder() / "conversations"
 
 
 class SessionCaches:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 
+import platformdirs
+from platformdirs.macos import MacOS
+
+from gemma4_mlx.folders import data_folder
 from tests.tui.store.chats import rich_chat
 from tui.store import SessionCaches, Store, caches_folder, session_caches
 
@@ -59,4 +63,14 @@ def test_a_folder_that_is_not_there_is_empty(tmp_path):
 
 def test_where_they_are(tmp_path, monkeypatch):
     monkeypatch.setenv("GEMMA4_HOME", str(tmp_path))
-    assert caches_folder() == tmp_path / "state" / "caches"
+    assert caches_folder() == tmp_path / "cache" / "conversations"
+
+
+def test_on_a_mac_they_are_where_no_backup_is_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(platformdirs, "PlatformDirs", MacOS)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("GEMMA4_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert caches_folder() == tmp_path / "Library" / "Caches" / "gemma4" / "conversations"
+    assert data_folder() == tmp_path / "Library" / "Application Support" / "gemma4"
+    assert data_folder().stat().st_mode & 0o777 == 0o700
