@@ -98,10 +98,23 @@ class MediaReceipt:
 
 @dataclass(frozen=True, slots=True)
 class PromptProgress:
-    """Reading the prompt: positions so far and in all."""
+    """Reading the prompt: first what is attached, then its positions.
+
+    Attributes:
+        done, total: positions that are read, and all of them.
+        encoded, to_encode: pictures, clips and frames of videos that are encoded, and all that
+            have to be, since they were not before.
+    """
 
     done: int
     total: int
+    encoded: int = 0
+    to_encode: int = 0
+
+    @property
+    def is_encoding(self) -> bool:
+        """Whether something that is attached is still to be encoded."""
+        return self.encoded < self.to_encode
 
 
 @dataclass(frozen=True, slots=True)

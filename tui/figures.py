@@ -61,7 +61,12 @@ def loading(progress: LoadProgress) -> str:
 
 
 def reading(progress: PromptProgress) -> str:
-    """How far reading the prompt has come."""
+    """How far reading the prompt has come, or what is attached to it."""
+    if progress.is_encoding:
+        which = (
+            f", {progress.encoded + 1} of {progress.to_encode}" if progress.to_encode > 1 else ""
+        )
+        return f"looking at what is attached{which}"
     return f"reading the prompt, {progress.done} of {tokens(progress.total)}"
 
 

@@ -53,6 +53,8 @@ def describe_doing(event: Event) -> str:
             return f"loading the model ({done / 1e9:.2f} of {total / 1e9:.2f} GB)"
         case MediaReceipt():
             return "looking at what is attached"
+        case PromptProgress(encoded=encoded, to_encode=count) if event.is_encoding:
+            return f"looking at what is attached ({encoded + 1} of {count})"
         case PromptProgress(done, total) if done < total:
             return f"reading the prompt ({done} of {total} tokens)"
         case PromptProgress() | TextDelta() | ThoughtDelta() | ToolCall():

@@ -330,18 +330,23 @@ class Session:
     ) -> Generator[PromptProgress, None, Iterable[list[mx.array]]]:
         """Soft tokens of pictures, of clips and of frames, from a position on.
 
-        It tells that nothing is read yet after each medium that had to be encoded, so that
-        whoever wants the turn stopped can say so.
+        It tells of each medium that has to be encoded, so that whoever wants the turn stopped
+        can say so.
         """
         needed = [medium for medium in key.media if medium.stop > start]
         # All of them before the first is encoded, which may take the place of another.
         found = {medium.key: self._encoder.find(medium) for medium in needed}
+        missing = sum(rows is None for rows in found.values())
+        told = PromptProgress(start, inputs.input_ids.shape[1], to_encode=missing)
+        if missing:
+            yield told
         soft_tokens: dict[str, list[mx.array]] = {"image": [], "audio": [], "video": []}
         for medium in needed:
             rows = found[medium.key]
             if rows is None:
                 rows = found[medium.key] = self._encoder.encode(inputs, medium)
-                yield PromptProgress(start, inputs.input_ids.shape[1])
+                told = replace(told, encoded=told.encoded + 1)
+                yield told
             soft_tokens[medium.kind].append(rows[max(0, start - medium.start) :])
         return soft_tokens.values()
 

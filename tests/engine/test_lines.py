@@ -41,6 +41,7 @@ EVENTS = [
     ev.ModelReady("m", True, False, 280, 4096, memory_bytes=5, limit_bytes=9),
     ev.MediaReceipt("image", "ä\u202f\udcff.png", 258, 256, width=3, seen_width=48, cached=True),
     ev.PromptProgress(3, 4),
+    ev.PromptProgress(0, 4, encoded=1, to_encode=2),
     ev.ThoughtDelta("hm\n"),
     ev.TextDelta('"\u2028\x1b[31m\x00 <b>\ud83d'),
     ev.ToolCall("f", {"a": [1, 2.5, None, {"b": True}]}),

@@ -138,6 +138,8 @@ def test_what_an_engine_does_is_told_in_figures():
     assert describe_doing(MediaReceipt("image", "a.png", 1, 1)) == "looking at what is attached"
     assert describe_doing(PromptProgress(3, 9)) == "reading the prompt (3 of 9 tokens)"
     assert describe_doing(PromptProgress(9, 9)) == "answering"
+    encoding = PromptProgress(0, 9, encoded=1, to_encode=3)
+    assert describe_doing(encoding) == "looking at what is attached (2 of 3)"
     assert describe_doing(Finished("stop")) == "waiting to be asked"
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gemma4_mlx.errors import MemoryLimitError
-from gemma4_mlx.events import TextDelta
+from gemma4_mlx.events import PromptProgress, TextDelta
 from gemma4_mlx.kv_format import KVFormat
 from gemma4_mlx.memory import Choice
 from gemma4_mlx.session import session as session_module
@@ -33,7 +33,7 @@ def run_by(monkeypatch):
 def test_pain_23_a_turn_stopped_anywhere_in_its_media_is_gone_on_with(load, record, run_by, stops):
     run_by(Choice(chunk=5, keeps_towers=False))
     talk = Talk(load("e2b-like"), record)
-    asked = iter([False] * (3 + stops))  # three media are encoded first
+    asked = iter([False] * (4 + stops))  # three media are encoded first
     messages = question("", clip(1, frames=60), picture(1), clip(2))
     talk("send", messages, should_stop=lambda: next(asked, True))
     was_read = talk.session._trunk.offset
@@ -46,13 +46,16 @@ def test_pain_23_a_turn_stopped_anywhere_in_its_media_is_gone_on_with(load, reco
 def test_a_turn_is_stopped_between_its_pictures(load, record, run_by, stops):
     run_by(Choice(keeps_towers=False))
     model = load("e2b-like")
-    talk, asked = Talk(model, record), iter([False] * stops)
+    talk, asked = Talk(model, record), iter([False] * (1 + stops))
     message = question(words(1, 20), picture(1), picture(2), picture(3))
     talk("send", message, should_stop=lambda: next(asked, True))
     assert (record.encoded, talk.session._trunk.offset) == (stops, 0)
     assert not model.towers.present
     talk("send", message, writes=ANSWER[:2])
-    assert record.encoded == 3 - stops
+    assert record.encoded == (left := 3 - stops)
+    progress = [event for event in talk.events if isinstance(event, PromptProgress)]
+    told = [(each.encoded, each.to_encode) for each in progress if each.to_encode]
+    assert told == [(done, left) for done in range(left + 1)]
     assert talk.is_cold()
 
 

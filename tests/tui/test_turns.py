@@ -50,7 +50,7 @@ async def test_a_real_model_is_no_demo():
     async with chatting(FakeEngine(loading=[REAL])) as chat:
         assert chat.lines[0].split()[:3] == ["gemma-4-E2B-it", "●", "ready"]
         assert "demo" not in chat.text
-        assert "google/gemma-4-E2B-it of 7.4 MB" in chat.text
+        assert "google/gemma-4-E2B-it, weights of 7.4 MB" in chat.text
         assert "sees pictures · hears clips · a conversation can have 4096 tokens" in chat.text
 
 
@@ -130,6 +130,9 @@ async def test_the_phases_of_an_answer_have_names():
     async with chatting(FakeEngine([[]])) as chat:
         await chat.enter("go")
         for event, shown in (
+            (PromptProgress(0, 1240, 0, 1), "looking at what is attached\n"),
+            (PromptProgress(0, 1240, 2, 33), "looking at what is attached, 3 of 33\n"),
+            (PromptProgress(0, 1240, 33, 33), "reading the prompt, 0 of 1240 tokens"),
             (PromptProgress(812, 1240), "reading the prompt, 812 of 1240 tokens"),
             (ThoughtDelta("well"), "▸ thinking… · 1 word"),
             (TextDelta("Yes"), "writing"),
