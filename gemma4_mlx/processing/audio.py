@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from gemma4_mlx.errors import AttachmentError
-from gemma4_mlx.limits import MIB
 from gemma4_mlx.messages import AudioPart
 from gemma4_mlx.processing.audio_file import (
+    LONGEST_RECORDING_S,
     MAX_DURATION_S,
     Excerpt,
     read_audio,
@@ -70,7 +70,9 @@ class PreparedAudio:
     sha256: str
 
 
-_HEARD: Kept[PreparedAudio] = Kept(64 * MIB, nbytes=lambda clip: clip.input_features.nbytes)
+# Enough for the longest recording: of one that does not fit in, each part would drive out the next.
+_HEARD_BYTES = LONGEST_RECORDING_S * 60_000
+_HEARD: Kept[PreparedAudio] = Kept(_HEARD_BYTES, nbytes=lambda clip: clip.input_features.nbytes)
 
 
 def audio_soft_tokens(frames: int) -> int:

@@ -55,7 +55,7 @@ def resample(samples: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
     padded = _padded(samples, reach, periods * repeat * down)
     output = np.empty((periods, up * repeat), np.float32)
     for first in range(0, up * repeat, _GROUP):
-        group = np.arange(first, min(first + _GROUP, up * repeat))
+        group = range(first, min(first + _GROUP, up * repeat))
         start, matrix = _group_matrix(group, up, down, reach)
         windows = np.lib.stride_tricks.sliding_window_view(padded, len(matrix))
         frames = windows[start :: down * repeat][:periods]
@@ -71,11 +71,13 @@ def _padded(samples: np.ndarray, reach: int, length: int) -> np.ndarray:
     return padded
 
 
-def _group_matrix(group: np.ndarray, up: int, down: int, reach: int) -> tuple[int, np.ndarray]:
+@lru_cache(maxsize=16)  # the parts of a recording need the same
+def _group_matrix(group: range, up: int, down: int, reach: int) -> tuple[int, np.ndarray]:
     """Where the inputs of some consecutive output samples start, and their filters as columns."""
-    filters = _filters((group * down % up) / up, min(1.0, up / down), reach)
+    places = np.asarray(group) * down
+    filters = _filters(places % up / up, min(1.0, up / down), reach)
     taps = filters.shape[1]
-    starts = group * down // up
+    starts = places // up
     matrix = np.zeros((starts[-1] - starts[0] + taps, len(group)), np.float32)
     for column, start in enumerate(starts - starts[0]):
         matrix[start : start + taps, column] = filters[column]

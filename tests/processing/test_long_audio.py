@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from gemma4_mlx.errors import AttachmentError
 from gemma4_mlx.messages import AudioPart, TextPart, parse_messages
-from gemma4_mlx.processing import audio_file, clip_cost
+from gemma4_mlx.processing import audio, audio_file, clip_cost
 from gemma4_mlx.processing.audio import prepare_audio
-from gemma4_mlx.processing.audio_file import read_audio
+from gemma4_mlx.processing.audio_file import LONGEST_RECORDING_S, read_audio
 from gemma4_mlx.processing.long_audio import clips_of, plan_cuts, split_long_clips, time_stamp
 from gemma4_mlx.processing.settings import AudioSettings
 
@@ -116,6 +116,12 @@ def test_pain_09_a_recording_is_read_once_until_it_changes(tmp_path, monkeypatch
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_size == before.st_size
     assert not set(hear()) & set(old)
+
+
+def test_pain_09_the_longest_recording_is_kept_whole():
+    """Had it no room, each of its parts would drive out the one that is asked for next."""
+    frames, bins = 100 * LONGEST_RECORDING_S, AudioSettings().feature_size
+    assert frames * bins * np.float32().nbytes <= audio._HEARD_BYTES
 
 
 def test_short_clips_stay_as_they_are():
