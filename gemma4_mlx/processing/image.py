@@ -63,7 +63,7 @@ class _Seen:
     unseen: str
 
 
-_SEEN: Kept[_Seen] = Kept(64 * MIB, nbytes=lambda seen: seen.pixels.nbytes)
+_SEEN: Kept[_Seen] = Kept(256 * MIB, nbytes=lambda seen: seen.pixels.nbytes)
 
 
 def prepare_image(part: ImagePart, budget: ImageTokens, settings: ImageSettings) -> PreparedImage:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,13 @@ import numpy as np
 from PIL import Image
 
 from gemma4_mlx.errors import AttachmentError
+from gemma4_mlx.limits import MIB
 from gemma4_mlx.messages import AudioPart, Message, Part, VideoPart
 from gemma4_mlx.processing.audio import clip_cost
 from gemma4_mlx.processing.container import FileState
 from gemma4_mlx.processing.image import PADDING, patches_of, positions_of
 from gemma4_mlx.processing.image_size import ImageCost, image_cost
+from gemma4_mlx.processing.kept import Kept
 from gemma4_mlx.processing.settings import AudioSettings, VideoSettings
 from gemma4_mlx.processing.video_file import VideoHeader, read_frames, read_video_header
 
@@ -68,6 +69,10 @@ class PreparedVideo:
     cost: VideoCost
     image_tokens: int
     sha256: str
+
+
+_SEEN: Kept[np.ndarray] = Kept(256 * MIB, nbytes=lambda pixels: pixels.nbytes)
+"""What was decoded: a conversation is prepared again with each turn."""
 
 
 def sample_frames(total: int, most: int) -> list[int]:
@@ -160,7 +165,8 @@ def prepare_video(part: VideoPart, settings: VideoSettings) -> PreparedVideo:
         AttachmentError: it cannot be used.
     """
     if isinstance(part.source, str | Path):
-        pixels = _pixels_of(FileState.of(part.source, part.name), part.name, settings)
+        file = FileState.of(part.source, part.name)
+        pixels = _SEEN.get((file, settings), lambda: _pixels_of(file, part.name, settings))
     else:
         frames = _checked_frames(part.source, part.name)
         indices = sample_frames(len(frames), settings.num_frames)
@@ -188,7 +194,6 @@ def stack_videos(
     return pixel_values, position_ids
 
 
-@lru_cache(maxsize=4)  # 15 MB each; a conversation is prepared again with each turn
 def _pixels_of(file: FileState, name: str, settings: VideoSettings) -> np.ndarray:
     header = read_video_header(file, name)
     frames = read_frames(file, frame_times(header, settings), name)

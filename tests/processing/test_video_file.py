@@ -14,7 +14,7 @@ import pytest
 
 from gemma4_mlx.errors import AttachmentError
 from gemma4_mlx.messages import AudioPart, VideoPart
-from gemma4_mlx.processing import clip_cost, video_cost
+from gemma4_mlx.processing import clip_cost, video, video_cost
 from gemma4_mlx.processing.audio_file import read_audio, read_audio_length
 from gemma4_mlx.processing.container import FileState, is_container
 from gemma4_mlx.processing.settings import VideoSettings
@@ -233,6 +233,20 @@ def test_without_the_extra_its_name_is_told(tmp_path, monkeypatch):
 def test_a_path_is_never_an_address():
     with pytest.raises(AttachmentError, match="no such file"):
         video_cost(VideoPart("http://localhost/a.mp4"))
+
+
+def test_pain_09_each_of_many_videos_is_decoded_once(tmp_path, monkeypatch):
+    reads = []
+
+    def counted(file, times_s, name):
+        reads.append(name)
+        return read_frames(file, times_s, name)
+
+    monkeypatch.setattr(video, "read_frames", counted)
+    films = [write_video(tmp_path / f"{index}.mp4", 32, size=(16, 16)) for index in range(6)]
+    for film in [*films, *films]:
+        prepare_video(VideoPart(film, name=film.name), VideoSettings())
+    assert reads == [film.name for film in films]
 
 
 def test_a_file_that_changes_is_read_again(tmp_path):
