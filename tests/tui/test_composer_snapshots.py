@@ -70,7 +70,7 @@ def test_a_row_at_every_budget(draw):
     assert draw(steps)
 
 
-@pytest.mark.parametrize("size", [(80, 24), (60, 20)], ids=["80x24", "60x20"])
+@pytest.mark.parametrize("size", [(80, 24), (60, 20), (50, 15)], ids=["80x24", "60x20", "50x15"])
 def test_pictures_and_sound_and_advice(draw, size):
     async def steps(chat):
         await drop(chat, *small_files())

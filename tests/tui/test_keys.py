@@ -245,6 +245,19 @@ async def test_a_click_opens_thoughts_and_removes_an_attachment(tmp_path):
         assert chat.rows == []
 
 
+async def test_in_a_narrow_row_there_is_one_budget_and_a_click_beside_it_steps(tmp_path):
+    async with chatting(size=(50, 15)) as chat:
+        await chat.enter(f"/image {picture(tmp_path)}")
+        assert "shapes.png" in chat.text and "← [280] →" in chat.text
+        await chat.pilot.click("BudgetSelector", offset=(0, 0))
+        await chat.settle()
+        assert chat.rows[0].holds.image_tokens == 140 and "← [140] →" in chat.text
+        for _ in range(2):
+            await chat.pilot.click("BudgetSelector", offset=(8, 0))
+            await chat.settle()
+        assert "← [560] →" in chat.text
+
+
 async def test_ctrl_c_stops_and_then_asks_before_it_leaves():
     async with chatting(FakeEngine([[TextDelta("Once")]])) as chat:
         await chat.enter("one")

@@ -14,9 +14,15 @@ from tui.theme import QUIET
 
 CHOICES: tuple[ImageTokens, ...] = (*IMAGE_TOKEN_BUDGETS, "auto")
 
+ROOM = 54
+"""Columns of a row in which all of them leave something of the picture's name."""
+
+_ALL = sum(len(str(choice)) + 2 for choice in CHOICES)
+_ONE = max(len(str(choice)) + 2 for choice in CHOICES) + 4
+
 
 class BudgetSelector(Widget):
-    """All budgets in a line, the chosen one in brackets.
+    """All budgets in a line, the chosen one in brackets; in a narrow row that one alone.
 
     Attributes:
         value: the chosen budget; None while the checkpoint's own is not known yet.
@@ -42,14 +48,20 @@ class BudgetSelector(Widget):
 
     def render(self) -> Content:
         """The line."""
+        if self.size.width < _ALL:
+            value = self.value or "?"
+            return Content.assemble(("← ", QUIET), (f"[{value}]", "bold $primary"), (" →", QUIET))
         return Content.assemble(*map(self._label, CHOICES))
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
         """Always the same, whichever is chosen."""
-        return sum(len(str(choice)) + 2 for choice in CHOICES)
+        return _ALL if container.width >= ROOM else _ONE
 
     def on_click(self, event: events.Click) -> None:
-        """A click chooses."""
+        """A click chooses; where there is one, its side says which way to go."""
+        if self.size.width < _ALL:
+            self.step(1 if 2 * event.x >= self.size.width else -1)
+            return
         start = 0
         for choice in CHOICES:
             start += len(str(choice)) + 2
