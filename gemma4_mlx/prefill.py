@@ -3,12 +3,17 @@
 A chunk that is not the last only has to leave its keys and values in the cache, so only those
 are evaluated: the layers that read another layer's, and the head, are never run for it. Of the
 last chunk only the last row goes through them.
+
+A chunk is evaluated a few layers at a time where it takes long, so that whoever wants the turn
+stopped is heard: a large model reads one for many seconds. Smaller chunks would be heard as well,
+but read slower, and round otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from itertools import pairwise
+from time import perf_counter
 
 import mlx.core as mx
 
@@ -19,6 +24,12 @@ from gemma4_mlx.inputs import ModelInputs
 from gemma4_mlx.limits import CHUNK_POSITIONS
 from gemma4_mlx.model import Gemma4, Prompt
 from gemma4_mlx.splice import Span, slot_runs
+
+PART_S = 0.25
+"""About how long layers of a chunk may take before it is told how far it is."""
+
+AT_ONCE = 256
+"""Positions of a chunk that is evaluated in one go: layers one by one would delay short prompts."""
 
 
 def plan_chunks(length: int, uncut: Sequence[Span], size: int = CHUNK_POSITIONS) -> list[Span]:
@@ -75,7 +86,7 @@ def prefill(
         keeps_towers: whether towers stay in memory once they have encoded what is attached.
 
     Yields:
-        How far it is, after each chunk but the last.
+        How far it is; see `read_chunks`.
 
     Returns:
         Logits of the last position, float32 [1, V], not yet evaluated.
@@ -109,8 +120,9 @@ def read_chunks(
         chunks: spans of the prompt from `plan_chunks`.
 
     Yields:
-        How far the conversation is read, after each chunk but the last: there the cache holds
-        exactly so much.
+        How far the conversation is read. After each chunk but the last the cache holds exactly so
+        much; within one that takes long it is told about every `PART_S`, and whoever leaves there
+        has caches that stand at the chunk's end: what is missing is made when they are used.
 
     Returns:
         Logits of the last position, float32 [1, V], not yet evaluated.
@@ -119,6 +131,33 @@ def read_chunks(
     total = before + chunks[-1][1]
     for start, stop in chunks[:-1]:
         model.forward(prompt.rows(start, stop), cache, last_row_only=True)
-        mx.eval([one.state for one in cache])
+        for position in _evaluated(cache, (before + start, before + stop)):
+            yield PromptProgress(position, total)
         yield PromptProgress(before + stop, total)
-    return model.forward(prompt.rows(*chunks[-1]), cache, last_row_only=True)[:, -1]
+    start, stop = chunks[-1]
+    logits = model.forward(prompt.rows(start, stop), cache, last_row_only=True)[:, -1]
+    if stop - start > AT_ONCE:
+        for position in _evaluated(cache, (before + start, before + stop)):
+            yield PromptProgress(position, total)
+    return logits
+
+
+def _evaluated(cache: Sequence[KVCache], span: Span) -> Iterator[int]:
+    """Evaluate what the positions of a chunk leave in the caches, so many at once as take `PART_S`.
+
+    Yields:
+        Positions inside the chunk: the share of it that is done.
+    """
+    start, stop = span
+    count, done = 1 if stop - start > AT_ONCE else len(cache), 0
+    while done < len(cache):
+        began_s = perf_counter()
+        mx.eval([one.state for one in cache[done : done + count]])
+        took_s = perf_counter() - began_s
+        done += count
+        if took_s >= PART_S / 2 and done < len(cache):
+            yield start + (stop - start) * done // len(cache)
+        if took_s > PART_S:
+            count = max(1, count // 2)
+        elif took_s < PART_S / 2:
+            count *= 2

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gemma4_mlx import prefill as reading
 from gemma4_mlx.errors import UsageError
 from gemma4_mlx.events import PromptProgress
 from gemma4_mlx.inputs import ModelInputs
@@ -65,6 +66,43 @@ def test_chunked_reading_gives_the_logits_of_one_pass(tiny, chunk):
     np.testing.assert_allclose(np.array(logits), expected, atol=2e-4)
     assert all(one.offset == 61 for one in cache)
     assert seen == [PromptProgress(stop, 61) for stop in range(chunk, 61, chunk)]
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """Every layer takes as long as it may."""
+    monkeypatch.setattr(reading, "PART_S", 0.0)
+    monkeypatch.setattr(reading, "AT_ONCE", 8)
+
+
+def test_a_chunk_that_takes_long_is_told_layer_by_layer_and_read_the_same(tiny, slow, monkeypatch):
+    inputs, cache, seen = text(61), tiny.make_cache(), []
+    logits = read(tiny, inputs, cache, seen, 30)
+    told = [progress.done for progress in seen]
+    assert told == sorted(set(told)) and told[-1] < 61
+    layers = len(cache)
+    assert [done for done in told if done <= 30] == [30 * n // layers for n in range(1, layers + 1)]
+    # The last chunk, of one position, is not told of; that before it is.
+    assert len([done for done in told if 30 < done <= 60]) == layers
+    monkeypatch.setattr(reading, "AT_ONCE", 1000)
+    at_once: list[PromptProgress] = []
+    assert mx.array_equal(read(tiny, inputs, tiny.make_cache(), at_once, 30), logits)
+    assert [progress.done for progress in at_once] == [30, 60]
+
+
+@pytest.mark.parametrize("chunk", [30, 64])
+def test_whoever_leaves_within_a_chunk_can_go_on_behind_it(tiny, slow, chunk):
+    inputs = text(61)
+    cache = tiny.make_cache()
+    steps = prefill(tiny, inputs, cache, chunk=chunk)
+    assert 0 < next(steps).done < min(chunk, 61)
+    steps.close()
+    stand = min(chunk, 61)
+    assert [one.offset for one in cache] == [stand] * len(cache)
+    whole = tiny.make_cache()
+    read(tiny, ModelInputs(inputs.input_ids[:, :stand], inputs.input_ids[:, :stand]), whole, [])
+    step = mx.array([[7]])
+    assert mx.array_equal(tiny.step(step, cache), tiny.step(step, whole))
 
 
 def test_pain_23_a_picture_longer_than_a_chunk_is_read_whole():
