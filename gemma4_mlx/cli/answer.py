@@ -59,7 +59,7 @@ class Answer:
                     if event.left_out:
                         self._notes.always(_left_out(event))
                 case PromptProgress(done, total):
-                    self._notes.status(f"reading {done} of {total} tokens" if done < total else "")
+                    self._notes.status(self._reading(done, total))
                 case ThoughtDelta(text):
                     self._thought += text
                     self._is_thinking = True
@@ -87,6 +87,11 @@ class Answer:
             self._notes.always(f"note: the answer was cut off after {written} tokens")
         if finished.reason == "loop":
             self._notes.always("note: the answer was stopped, because it only repeated itself")
+
+    def _reading(self, done: int, total: int) -> str:
+        if done == 0 and self._media:
+            return f"encoding what is attached, then reading {total} tokens"
+        return f"reading {done} of {total} tokens" if done < total else ""
 
     def _print(self) -> None:
         ready = self._text.rstrip("\n")[self._printed :]

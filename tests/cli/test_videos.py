@@ -12,7 +12,7 @@ from gemma4_mlx.cli import main
 from gemma4_mlx.cli.answer import Answer
 from gemma4_mlx.cli.attachments import attachment, in_frames
 from gemma4_mlx.cli.notes import Notes
-from gemma4_mlx.events import Finished, MediaReceipt
+from gemma4_mlx.events import Finished, MediaReceipt, PromptProgress
 from gemma4_mlx.messages import AudioPart, ImagePart, VideoPart
 from tests.processing.video_files import write_sound, write_video
 
@@ -80,6 +80,15 @@ def test_pain_01_what_is_left_out_is_told(capsys):
     answer.tell([MediaReceipt("image", "a.gif", 64, 64, left_out="frames 2 to 9")])
     note = "note: a.gif: without its frames 2 to 9, for only the first is seen\n"
     assert capsys.readouterr().err == note
+
+
+def test_whoever_watches_is_told_that_encoding_comes_first(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    answer = Answer(Notes(), as_json=False, load_s=0.0)
+    answer.tell([MediaReceipt("audio", "a.wav", 25, 25, seconds=1.0), PromptProgress(0, 40)])
+    assert "encoding what is attached, then reading 40 tokens" in capsys.readouterr().err
+    answer.tell([PromptProgress(30, 40)])
+    assert "reading 30 of 40 tokens" in capsys.readouterr().err
 
 
 def test_pocket_sees_frames_and_hears_the_sound(film):
