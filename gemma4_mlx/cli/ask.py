@@ -57,7 +57,7 @@ Exit codes:
 
 
 @click.command(short_help="Answer one question.", epilog=MORE)
-@click.argument("prompt", required=False)
+@click.argument("prompt", nargs=-1, metavar="[PROMPT]")
 @conversation_options
 @click.option(
     "--split/--no-split",
@@ -68,7 +68,7 @@ Exit codes:
 @click.pass_context
 def ask(
     ctx: click.Context,
-    prompt: str | None,
+    prompt: Sequence[str],
     attachments: Sequence[Path],
     split: bool,
     as_json: bool,
@@ -99,10 +99,14 @@ def ask(
             ctx.exit(INTERRUPTED)
 
 
-def _question(prompt: str | None) -> str:
+def _question(prompt: Sequence[str]) -> str:
     """PROMPT, then what comes on standard input."""
+    if len(prompt) > 1:
+        raise click.UsageError(
+            "PROMPT is one argument: put the question in quotes, and -a before each file."
+        )
     piped = "" if sys.stdin is None or sys.stdin.isatty() else _stdin()
-    texts = [text for text in (prompt or "", piped.strip("\n")) if text.strip()]
+    texts = [text for text in (*prompt, piped.strip("\n")) if text.strip()]
     if not texts:
         raise click.UsageError("No question: give it as PROMPT or on standard input.")
     return "\n\n".join(texts)

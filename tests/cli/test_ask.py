@@ -210,7 +210,7 @@ def test_the_environment_names_the_model(asked):
         (["--temperature", "-1", "Hi"], "--temperature"),
         (["--max-tokens", "0", "Hi"], "--max-tokens"),
         (["--loud", "Hi"], "--loud"),
-        (["Hi", "there"], "unexpected extra argument"),
+        (["Hi", "there"], "put the question in quotes"),
         ([], "No question"),
         (["-a", "photo.png"], "No question"),
     ],

@@ -71,6 +71,15 @@ def test_a_question_is_no_command():
 
 
 @pytest.mark.parametrize(
+    "arguments", [["Who", "are", "you?"], ["-a", "a.png", "b.png", "What has changed?"]]
+)
+def test_a_question_is_one_argument(arguments):
+    done = run("ask", *arguments)
+    assert done.exit_code == 2
+    assert "put the question in quotes, and -a before each file" in done.stderr
+
+
+@pytest.mark.parametrize(
     ("arguments", "command"), [(["-h"], ""), (["help"], ""), (["help", "ask"], " ask")]
 )
 def test_help_by_its_other_names(arguments, command):
