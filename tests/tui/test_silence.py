@@ -51,4 +51,5 @@ async def test_where_the_title_is_narrow_how_the_model_is_goes_last():
         await chat.pilot.resize_terminal(50, 15)
         await chat.settle()
         assert chat.lines[0] == "  gemma-4-26…b-it-4bit  ● not answering for 65 s"
+        assert "esc stop" in chat.lines[-1]
         await chat.tell(FINISHED)

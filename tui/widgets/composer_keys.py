@@ -15,7 +15,7 @@ PROMPT_WITH_ROWS = (
     ("@", "file"),
     ("/help", ""),
 )
-ANSWERING = (("chat.stop", "stop"), ("prompt.page_up prompt.page_down", "scroll"))
+ANSWERING = (("prompt.page_up prompt.page_down", "scroll"), ("chat.stop", "stop"))
 IMAGE_ROW = (
     ("row.less row.more", "budget"),
     ("row.same", "all"),
