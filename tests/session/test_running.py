@@ -103,12 +103,20 @@ def test_pain_22_a_turn_that_does_not_fit_leaves_the_session_as_it_was(load, rec
 def test_snapshots_take_no_memory_that_the_plan_has_not_left(load, record, monkeypatch):
     model = load("e2b-like")
     talk = Talk(model, record)
-    tight = replace(
-        model.plan, machine=replace(model.plan.machine, usable_bytes=model.plan.total_bytes)
-    )
-    talk("send", words(1, 40), writes=ANSWER[:3])
-    assert talk.session._trunk.snapshots
-    monkeypatch.setattr(session_module, "plan_answer", lambda *_, **__: tight)
+
+    def leave_free(nbytes):
+        usable = replace(model.plan.machine, usable_bytes=model.plan.total_bytes + nbytes)
+        tight = replace(model.plan, machine=usable)
+        monkeypatch.setattr(session_module, "plan_answer", lambda *_, **__: tight)
+
+    for seed in range(3):
+        talk("send", words(seed, 40), writes=ANSWER[:3])
+    snapshots = talk.session._trunk.snapshots
+    nbytes = sum(one.nbytes for windows in snapshots.values() for one in windows)
+    leave_free(nbytes)
+    talk("regenerate", writes=ANSWER[:3])
+    assert 0 < len(talk.session._trunk.snapshots) <= len(snapshots) // 2
+    leave_free(0)
     talk("regenerate", writes=ANSWER[:3])
     assert not talk.session._trunk.snapshots
     talk("send", words(2, 40), writes=ANSWER[:3])

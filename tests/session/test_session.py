@@ -115,6 +115,14 @@ def test_pain_6_any_earlier_question_is_edited_from_where_it_was_asked(talk):
         assert talk.is_cold()
 
 
+def test_pain_6_what_was_kept_of_a_branch_is_not_gone_back_to_from_another(talk):
+    for seed in range(3):
+        talk("send", words(seed, 40))
+    talk("edit", 2, words(9, 100))
+    talk("regenerate")
+    assert talk.is_cold()
+
+
 def test_pain_6_the_last_questions_are_edited_at_once_when_all_was_read_anew(load, record):
     before = [
         message
