@@ -158,9 +158,9 @@ def _whole_share(source: Source, tensor: SourceTensor) -> float:
 
 
 def _share(rows: np.ndarray, tensor: SourceTensor) -> float:
-    """Share of exact blocks; rows with values that are no numbers have none."""
+    """Share of exact blocks; rows with values that are no numbers, refused later, do not count."""
     finite = _largest_by_row(rows, tensor) < _BITS[tensor.entry.dtype][2]
-    return share_exact(as_rows(rows[finite], tensor)) * finite.mean() if finite.any() else 0.0
+    return share_exact(as_rows(rows[finite], tensor)) if finite.any() else 0.0
 
 
 def _largest_by_row(rows: np.ndarray, tensor: SourceTensor) -> np.ndarray:

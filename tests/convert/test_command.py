@@ -12,8 +12,10 @@ from click.testing import CliRunner, Result
 
 from convert import measuring
 from convert.cli import convert
+from convert.conversion import Settings, convert_checkpoint
+from convert.progress import Step
 from convert.quality import Quality
-from gemma4_mlx.errors import CheckpointError, Gemma4Error, UsageError
+from gemma4_mlx.errors import CheckpointError, ConversionError, Gemma4Error, UsageError
 from gemma4_mlx.loading import find_checkpoint
 from tests.convert.small_probes import small_probes
 
@@ -41,6 +43,13 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_a_card_nothing_is_measured(converted: Path):
     assert Quality.read(converted).logits_missing == "it was not asked for."
     assert "Not measured: it was not asked for." in (converted / "README.md").read_text()
+
+
+def test_with_a_card_the_result_is_measured_at_once(tmp_path: Path, short: None):
+    dest = tmp_path / "pocket-4bit"
+    assert run("pocket", dest, "--recipe", "plain-4").exit_code == 0
+    figures = Quality.read(dest).logits["all"]
+    assert f"| {figures['mean_kld']:.4f} |" in (dest / "README.md").read_text()
 
 
 def test_a_card_can_be_made_later(converted: Path, tmp_path: Path, short: None):
@@ -71,6 +80,42 @@ def test_pain_18_a_card_against_another_base_is_refused(converted: Path, tmp_pat
     folder = shutil.copytree(converted, tmp_path / "pocket-4bit")
     with pytest.raises(UsageError, match="has the fingerprint"):
         run("--card-only", folder, "--against", folder)
+
+
+def test_a_card_against_another_base_can_be_forced(converted: Path, tmp_path: Path, short: None):
+    folder = Path(shutil.copytree(converted, tmp_path / "pocket-4bit"))
+    run("--card-only", folder, "--against", folder, "--force")
+    assert Quality.read(folder).logits["all"]["mean_kld"] == 0
+
+
+def test_what_another_command_left_can_be_thrown_away(tmp_path: Path):
+    def on_step(step: Step) -> None:
+        if step.step == "tensor":
+            raise KeyboardInterrupt
+
+    dest = tmp_path / "dest"
+    with pytest.raises(KeyboardInterrupt):
+        convert_checkpoint("pocket", dest, Settings(card=False), on_step=on_step)
+    again = ["pocket", dest, "--bits", "8", "--group-size", "32", "--no-card"]
+    with pytest.raises(ConversionError, match="another conversion"):
+        run(*again)
+    assert "recipe affine-8-g32" in run(*again, "--force").stdout
+
+
+def test_only_what_is_on_the_hub_has_revisions(tmp_path: Path):
+    with pytest.raises(UsageError, match="pocket has no revision 'main'"):
+        run("pocket", tmp_path / "dest", "--revision", "main")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_the_hub_cache_is_named_after_its_page(tmp_path: Path):
+    folder = tmp_path / "models--somebody--pocket-it" / "snapshots" / "0123abc"
+    shutil.copytree(find_checkpoint("pocket"), folder)
+    dest = tmp_path / "dest"
+    run(folder, dest, "--recipe", "bf16", "--no-card")
+    made = Quality.read(dest)
+    assert (made.source, made.revision) == ("somebody/pocket-it", "0123abc")
+    assert "base_model: somebody/pocket-it" in (dest / "README.md").read_text()
 
 
 def test_a_card_of_what_another_program_made_is_refused():

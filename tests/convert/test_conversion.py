@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ import pytest
 from click.testing import CliRunner
 
 from convert import conversion
+from convert.choice import choose, lattice_paths
 from convert.cli import convert
 from convert.conversion import ConversionReport, Settings, convert_checkpoint
 from convert.plan import plan_files
 from convert.progress import Step
+from convert.scan import ON_LATTICE, Lattice
 from gemma4_mlx.checkpoint import read_tensors
 from gemma4_mlx.config import PER_LAYER_TABLE, ModelConfig
 from gemma4_mlx.errors import ModelNotFoundError, UsageError
@@ -37,6 +40,7 @@ from tests.parity.configs import CONFIGS
 
 IDS = np.random.default_rng(7).integers(30, 1000, (1, 24))
 UP_PROJ = "model.language_model.layers.1.mlp.up_proj.weight"
+EMBEDDING = "model.language_model.embed_tokens.weight"
 OUR_UP_PROJ = f"{TEXT}.layers.1.mlp.up_proj"
 
 
@@ -277,14 +281,40 @@ def test_a_tensor_off_the_lattice_gets_the_mixed_recipe(lattice_source: Path, tm
     source = tmp_path / "source"
     source.symlink_to(lattice_source)
     values = bf16_bits(np.random.default_rng(0).normal(size=values_of(source, UP_PROJ).shape))
-    import shutil
-
     copy = Path(shutil.copytree(lattice_source, tmp_path / "copy"))
     change(copy, UP_PROJ, values)
     report = converted(copy, tmp_path / "dest")
     assert report.quality.recipe == "qat-q4_0"
     assert report.quality.tensors[OUR_UP_PROJ].exact_share is None
     assert any(OUR_UP_PROJ in note for note in report.notes)
+
+
+@pytest.mark.parametrize(("damaged", "is_kept"), [(1, True), (3, False)])
+def test_pain_17_a_tensor_nearly_all_on_the_lattice_stands_on_it(
+    lattice_source: Path, tmp_path: Path, damaged: int, is_kept: bool
+):
+    """One block in a hundred may be off it, which then is packed like ordinary weights."""
+    source = Path(shutil.copytree(lattice_source, tmp_path / "source"))
+    # Of 192 blocks, and of a table of which only every so many rows are looked at first.
+    for name, rows in ((UP_PROJ, range(damaged)), (EMBEDDING, range(1, 2))):
+        values = values_of(source, name)
+        for row in rows:
+            values[row, :32] = bf16_bits(np.linspace(-1.0, 0.93, 32))
+        change(source, name, values)
+    report = converted(source, tmp_path / "dest")
+    assert report.quality.recipe == "qat-q4_0"
+    tensors = report.quality.tensors
+    assert tensors[OUR_UP_PROJ].exact_share == (1 - damaged / 192 if is_kept else None)
+    blocks = values_of(source, EMBEDDING).size // 32
+    assert tensors[f"{TEXT}.embed_tokens"].exact_share == pytest.approx(1 - 1 / blocks, abs=1e-9)
+
+
+@pytest.mark.parametrize(("share", "recipe"), [(90, "gemma4-mixed-4.v1"), (91, "qat-q4_0")])
+def test_pain_17_the_recipe_is_chosen_by_where_nearly_all_values_stand(share: int, recipe: str):
+    config = ModelConfig.from_dict(CONFIGS["31b-like"])
+    on, off, *_ = lattice_paths(config)
+    lattice = Lattice({on: ON_LATTICE, off: 0.5}, {on: share, off: 100 - share})
+    assert choose(None, lattice, config).recipe == recipe
 
 
 def test_pain_17_the_lattice_recipe_needs_a_lattice(sources: dict[str, Path], tmp_path: Path):

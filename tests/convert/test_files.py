@@ -22,6 +22,7 @@ AUXILIARY = (
     *("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"),
     *("processor_config.json", "generation_config.json"),
 )
+VOCAB_SIZE = json.loads((POCKET / "config.json").read_text())["text_config"]["vocab_size"]
 QUESTION = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Hi"}]}]
 
 
@@ -156,6 +157,9 @@ def test_a_template_without_a_place_for_pictures_is_told(source: Path, dest: Pat
     (source / "chat_template.jinja").write_text("{{ bos_token }}{{ messages | length }}")
     why = convert(source, dest)["chat_template.jinja"][1]
     assert ["for image" in why, "for audio" in why] == [True, True]
+    edit_json(source / "config.json", vision_config=None)
+    why = convert(source, dest)["chat_template.jinja"][1]
+    assert ["for image" in why, "for audio" in why] == [False, True]
 
 
 def test_pain_29_a_base_model_gets_no_template_and_asking_it_says_so(source: Path, dest: Path):
@@ -198,31 +202,44 @@ def test_a_folder_of_the_hub_cache_has_its_hub_id(tmp_path: Path):
     assert checkpoint_name(tmp_path / "mine") == "mine"
 
 
-@pytest.mark.parametrize("name", ["image", "video", "boi", "eoa"])
-def test_pain_61_ids_of_another_checkpoint_are_refused(source: Path, dest: Path, name: str):
-    edit_json(source / "config.json", **{f"{name}_token_id": 4})
-    with pytest.raises(TokenizerError, match=f"{name}_token_id"):
+@pytest.mark.parametrize(
+    "key", ["image_token_id", "video_token_id", "boi_token_id", "eoa_token_id", "eoa_token_index"]
+)
+def test_pain_61_ids_of_another_checkpoint_are_refused(source: Path, dest: Path, key: str):
+    edit_json(source / "config.json", **{key: 4})
+    with pytest.raises(TokenizerError, match=key):
         put_files(source, dest)
     assert not list(dest.iterdir())
 
 
 def test_a_tokenizer_larger_than_the_embedding_is_refused(source: Path, dest: Path):
-    config = json.loads((source / "config.json").read_text())
-    config["text_config"] |= {"vocab_size": 1000, "vocab_size_per_layer_input": 1000}
-    edit_json(source / "config.json", text_config=config["text_config"])
-    with pytest.raises(TokenizerError, match="room for 1000"):
+    text = json.loads((source / "config.json").read_text())["text_config"]
+    size = Processor.from_folder(source).tokenizer.vocab_size
+    for room in (size, size - 1):
+        text |= {"vocab_size": room, "vocab_size_per_layer_input": room}
+        edit_json(source / "config.json", text_config=text)
+        if room == size:
+            put_files(source, dest)
+    with pytest.raises(TokenizerError, match=f"room for {size - 1}"):
         put_files(source, dest)
 
 
-def test_stop_ids_out_of_the_vocabulary_are_refused(source: Path, dest: Path):
-    edit_json(source / "generation_config.json", eos_token_id=[1, 106_000])
-    with pytest.raises(ConfigError, match="106000"):
+@pytest.mark.parametrize("wrong", [VOCAB_SIZE, -1, True, "1"])
+def test_stop_ids_out_of_the_vocabulary_are_refused(source: Path, dest: Path, wrong: object):
+    edit_json(source / "generation_config.json", eos_token_id=[VOCAB_SIZE - 1, wrong])
+    with pytest.raises(ConfigError, match=f"holds {wrong!r}"):
         put_files(source, dest)
 
 
 def test_pain_38_a_generation_config_that_runs_past_the_turn_is_told(source: Path, dest: Path):
     edit_json(source / "generation_config.json", eos_token_id=1)
     assert "end of a turn" in convert(source, dest)["generation_config.json"][1]
+
+
+def test_a_base_model_need_not_stop_at_the_end_of_a_turn(source: Path, dest: Path):
+    source = make_base(source)
+    edit_json(source / "generation_config.json", eos_token_id=1)
+    assert convert(source, dest)["generation_config.json"] == ("copied", "")
 
 
 def test_what_is_not_taken_along_is_listed(source: Path, dest: Path):
@@ -236,6 +253,15 @@ def test_what_is_not_taken_along_is_listed(source: Path, dest: Path):
     assert left_out == {"README.md", "modeling.py", "original/"}
     assert told["LICENSE"][0] == "absent"
     assert not {path.name for path in dest.iterdir()} & {"modeling.py", "original", "LICENSE"}
+
+
+def test_all_that_the_law_asks_for_is_taken_along(source: Path, dest: Path):
+    names = ["LICENCE.txt", "LICENSE", "LICENSE-data", "NOTICE.md"]
+    for name in names:
+        (source / name).write_text(name)
+    told = convert(source, dest)
+    assert [told[name] for name in names] == [("copied", "")] * 4
+    assert [(dest / name).read_text() for name in names] == names
 
 
 def test_a_read_only_source_gives_a_writable_result(source: Path, dest: Path):
