@@ -13,7 +13,7 @@ from gemma4_mlx.doctor.machine import machine_of_mlx
 from gemma4_mlx.errors import Gemma4Error
 from gemma4_mlx.hub import cached_models
 from gemma4_mlx.memory import Plan, Verdict, checkpoint_weights, plan_model
-from gemma4_mlx.model_name import DEMO_MODEL
+from gemma4_mlx.model_name import DEMO_MODEL, is_hub_id
 
 _VERDICTS: dict[Verdict, str] = {
     "fits": "fits",
@@ -63,7 +63,9 @@ def model(name: str, folder: Path | None, *, is_asked: bool = False) -> Finding:
         is_asked: whether it is the one to be used; then it is an error if it cannot be.
     """
     if folder is None:
-        cure = f"check the name; gemma4 models get {name} fetches it from the hub"
+        cure = "check the name; gemma4 models lists all"
+        if is_hub_id(name):
+            cure = f"check the name; gemma4 models get {name} fetches it from the hub"
         return Finding("model", "error", f"{name} is not on this disk", cure, {"name": name})
     weights_bytes = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     data: dict[str, Any] = {"name": name, "folder": str(folder), "weights_bytes": weights_bytes}
