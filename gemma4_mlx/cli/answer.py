@@ -128,8 +128,7 @@ def _counted(usage: Usage) -> dict[str, int]:
 
 def _in_json(receipt: MediaReceipt) -> dict[str, Any]:
     fields = asdict(receipt)
-    # A single question has nothing encoded before.
-    del fields["seen_width"], fields["seen_height"], fields["cached"]
+    del fields["cached"]  # A single question has nothing encoded before.
     return fields
 
 
