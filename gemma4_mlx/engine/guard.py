@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 LOOK_S = 0.25
@@ -33,10 +34,12 @@ class Guard:
     """
 
     def __init__(self, parent: int) -> None:
-        ended, self._alive = os.pipe()  # the system closes the second end with this process
+        self._pid: int | None = None
+        ended, alive = os.pipe()  # the system closes the second end with this process
         try:
-            if os.fork() == 0:
-                os.close(self._alive)
+            self._pid = os.fork()
+            if self._pid == 0:
+                os.close(alive)
                 _stand_guard(os.getppid(), ended, parent)
         except OSError as error:
             sys.stderr.write(f"no guard, so a lost parent may be noticed late: {error}\n")
@@ -44,7 +47,10 @@ class Guard:
 
     def dismiss(self) -> None:
         """Send it away: this process ends by itself, in its own time. Can be called once."""
-        os.close(self._alive)
+        if self._pid is not None:
+            with suppress(OSError):  # it is gone already
+                os.kill(self._pid, signal.SIGKILL)
+                os.waitpid(self._pid, 0)  # else it would be left to somebody who may never ask
 
 
 def _stand_guard(guarded: int, ended: int, parent: int) -> NoReturn:

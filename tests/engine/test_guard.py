@@ -113,6 +113,17 @@ def test_after_bye_the_process_keeps_its_state_however_long_that_takes(tmp_path)
     assert state.read_text() == "1"
 
 
+def test_dismissed_it_is_gone_and_asked_for():
+    code = """
+import os
+from gemma4_mlx.engine.guard import Guard
+Guard(os.getppid()).dismiss()
+os.waitpid(-1, os.WNOHANG)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "ChildProcessError" in ended.stderr  # there is no child any more
+
+
 def test_where_no_process_can_be_begun_that_is_said(monkeypatch, capsys):
     def full():
         raise BlockingIOError(11, "Resource temporarily unavailable")
