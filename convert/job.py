@@ -8,6 +8,7 @@ on from there, once what lies there was checked.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -197,5 +198,9 @@ def _sync(path: Path) -> None:
     file = os.open(path, os.O_RDONLY)
     try:
         os.fsync(file)
+    except OSError as error:
+        # Disks that Macs share with others, and disks in a network, may not know that of a folder.
+        if not path.is_dir() or error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(file)

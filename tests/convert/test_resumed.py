@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -101,6 +102,40 @@ def test_a_run_that_came_to_nothing_just_now(dest: Path, monkeypatch: pytest.Mon
     at_the_lock(monkeypatch, lambda: shutil.rmtree(dest.with_name("dest.partial")))
     with Job(dest), pytest.raises(ConversionError, match=f"process {os.getpid()} is writing"):
         Job(dest)
+
+
+def ended(dest: Path) -> None:
+    """A result of one file gets its name."""
+    with Job(dest) as job:
+        job.start({})
+        (job.folder / "config.json").write_text("{}")
+        job.publish()
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, is_refused: Callable[[int], bool]) -> None:
+    """A disk that does not bring everything to rest."""
+    real = os.fsync
+
+    def fsync(file: int) -> None:
+        if is_refused(os.fstat(file).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+
+def test_a_disk_that_does_not_know_how_to_sync_a_folder(dest: Path, monkeypatch):
+    refusing(monkeypatch, stat.S_ISDIR)
+    ended(dest)
+    assert [path.name for path in dest.parent.iterdir()] == [dest.name]
+    assert (dest / "config.json").read_text() == "{}"
+
+
+def test_a_file_that_does_not_reach_the_disk_is_no_result(dest: Path, monkeypatch):
+    refusing(monkeypatch, stat.S_ISREG)
+    with pytest.raises(OSError, match="Invalid argument"):
+        ended(dest)
+    assert not dest.exists()
 
 
 KILLED = """
