@@ -206,10 +206,9 @@ class ChatApp(App[None], inherit_bindings=False):
         if wrong:
             file = self.preferences.file
             wrong = [line.replace(str(file), file.name) if file else line for line in wrong]
-            count = "One setting is" if len(wrong) == 1 else f"{len(wrong)} settings are"
-            self.chat.remark(
-                f"{count} wrong", "\n".join(wrong), "gemma4 config edit opens the file"
-            )
+            places = "one place" if len(wrong) == 1 else f"{len(wrong)} places"
+            hint = "defaults hold there; gemma4 config edit opens the file"
+            self.chat.remark(f"The settings are wrong in {places}", "\n".join(wrong), hint)
 
     # Leaving
 

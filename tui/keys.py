@@ -171,7 +171,7 @@ def _unfit(key: str, binding_id: str) -> str:
     """Why a binding cannot have a key; nothing if it can."""
     *modifiers, last = _plain(key).split("+")
     if _plain(key) in NEVER_ARRIVE:
-        return f"{key} reaches no program, it is {NEVER_ARRIVE[_plain(key)]}"
+        return f"{key} reaches no program: terminals send it as {NEVER_ARRIVE[_plain(key)]}"
     known = last in set(Keys) or _character(last) is not None
     if not known or not set(modifiers) <= _MODIFIERS:
         return f'no key is called {key!r}; expected one as in "ctrl+t", "f5" or "alt+up"'

@@ -168,7 +168,7 @@ async def test_other_keys_from_the_settings(tmp_path):
 async def test_what_is_wrong_with_the_settings_is_said_and_nothing_is_overwritten(tmp_path):
     text = 'model = 3\n[look]\ntheme = "light"\n[keys]\n"chat.thinking" = "ctrl+n"'
     async with with_settings(tmp_path, text, size=(120, 40)) as chat:
-        assert "2 settings are wrong" in chat.text
+        assert "The settings are wrong in 2 places" in chat.text
         assert "settings.toml, line 1: model: expected a folder or a hub id" in chat.text
         assert "ctrl+n is already app.new" in chat.text
         assert "gemma4 config edit" in chat.text

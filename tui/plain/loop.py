@@ -56,7 +56,7 @@ class Loop:
         self._console.say("gemma4, line by line. /help lists commands, Ctrl+D leaves.")
         self._console.remember(reversed(self._history.search("")))
         for problem in self._chat.preferences.settings.problems:
-            self._console.say(f"A setting is wrong: {problem}")
+            self._console.say(f"Wrong in the settings: {problem}")
         self._chat.link.start(self._chat.options.model)
         if self._chat.options.continue_last:
             self._chat.guarded(self._continue_last)

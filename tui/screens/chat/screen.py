@@ -388,7 +388,7 @@ class ChatScreen(AttachingScreen):
         if isinstance(event, Finished):
             self.room.freed = 0
         elif event == self.load_failure:  # there is a card of it already
-            self.say("there is no model to ask, see above", error=True)
+            self.say("there is no model to ask: see above", error=True)
         elif event.kind != cards.LOST:
             draft = self.composer.draft()
             await self.show_card(cards.failure_card(event, self.conversation, draft))
