@@ -172,6 +172,17 @@ def test_encoded_media_stay_within_their_bytes(load, record):
     assert talk.is_cold()
 
 
+def test_what_was_needed_lately_is_kept_longer(load, record):
+    model = load("e2b-like")
+    row_bytes = 4 * model.config.text_config.hidden_size
+    talk = Talk(model, record, encoder_bytes=3 * 4 * row_bytes)
+    talk("send", question("", picture(1), picture(2)))
+    for asked in ((3, 1), (4, 1), (5, 1), (6, 5)):
+        talk("edit", 0, question("", *map(picture, asked)))
+        assert talk.record.encoded == 1
+    assert talk.is_cold()
+
+
 def test_pain_9_what_is_kept_is_there_when_what_is_new_takes_its_place(load, record):
     model = load("e2b-like")
     row_bytes = 4 * model.config.text_config.hidden_size

@@ -120,3 +120,10 @@ def test_a_call_inside_a_thought_is_told_and_asked_for_again(talk):
     assert [event.name for event in talk.events if isinstance(event, ToolCall)] == ["clock"]
     talk({"role": "tool", "name": "clock", "content": "noon"}, *CONCLUDES, "<turn|>", **options)
     assert THOUGHT in talk.text and "noon" in talk.text
+
+
+def test_a_call_that_cannot_be_read_is_not_handed_on(talk):
+    broken = ("<|tool_call>", "call:clock{zone", "<tool_call|>", "<turn|>")
+    talk("Is it day?", "Hm.", *broken, tools=[CLOCK])
+    assert talk.session.messages[-1] == {"role": "assistant", "content": "Hm."}
+    talk("And now?", ANSWER, "<turn|>", tools=[CLOCK])
