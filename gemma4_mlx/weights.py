@@ -47,8 +47,7 @@ def load_weights(
     problems += pack_modules(model, ours.found)
     expected = parameters(model)
     problems += misfits(ours.found, _shapes(expected))
-    known = {name: each.tensor for name, each in ours.found.items() if name in expected}
-    problems += check_packed(model, known)
+    problems += check_packed(model, {name: each.tensor for name, each in ours.found.items()})
     require_none(problems)
     fitted = _fitted(ours.found, expected)
     if dtype is not None:

@@ -50,7 +50,9 @@ DIFFERENCE = Difference(100, 0.0123, 0.31, 0.954, 8.4, 8.0)
 
 
 def test_what_is_written_is_read_again(tmp_path):
-    for facts in (quality(), quality().with_logits({"all": DIFFERENCE}, 1)):
+    measured = quality().with_logits({"all": DIFFERENCE}, 1)
+    assert measured.without_logits("there was no room.") == quality()
+    for facts in (quality(), measured):
         facts.write(tmp_path)
         assert Quality.read(tmp_path) == facts
 
@@ -93,6 +95,20 @@ def test_the_card_shows_what_was_measured(tmp_path):
     rows = [row for row in card(tmp_path, measured).splitlines() if "0.0123" in row]
     assert rows[0] == "| all | 100 | 0.0123 | 0.3100 | 95.4% | 1.0500 |"
     assert rows[1].startswith("| text |")
+
+
+@pytest.mark.parametrize(
+    ("absent", "pipeline", "tags"),
+    [
+        (["audio_config"], "image-text-to-text", "[mlx, gemma4, vision]"),
+        ([], "any-to-any", "[mlx, gemma4, vision, audio]"),
+    ],
+)
+def test_the_card_says_what_the_model_takes(tmp_path, absent, pipeline, tags):
+    config = replace(ModelConfig.from_folder(POCKET), **dict.fromkeys(absent))
+    write_card(tmp_path, quality(), config)
+    lines = (tmp_path / "README.md").read_text().splitlines()
+    assert {f"pipeline_tag: {pipeline}", f"tags: {tags}"} <= set(lines)
 
 
 def test_a_source_on_this_disk_is_no_hub_id(tmp_path):

@@ -131,6 +131,19 @@ def test_bf16_keeps_every_bit(sources: dict[str, Path], tmp_path: Path):
     assert mx.array_equal(ours, theirs)
 
 
+def test_what_was_written_in_bf16_is_a_source_like_any_other(
+    sources: dict[str, Path], tmp_path: Path
+):
+    """Its tensors have our names and lie in our layout already."""
+    between = converted(sources["e2b-like"], tmp_path / "bf16", "bf16").dest
+    ours, theirs = (
+        read_tensors(converted(source, tmp_path / name, "plain-4").dest)
+        for name, source in (("ours", between), ("theirs", sources["e2b-like"]))
+    )
+    assert ours.keys() == theirs.keys()
+    assert all(mx.array_equal(ours[name], theirs[name]) for name in theirs)
+
+
 @pytest.mark.parametrize(("bits", "group_size"), [(2, 32), (3, 64), (5, 32), (6, 128), (8, 32)])
 def test_one_format_for_all(sources: dict[str, Path], tmp_path: Path, bits: int, group_size: int):
     recipe = uniform_recipe(bits, group_size)

@@ -148,6 +148,19 @@ def test_pain_35_packing_saves_little_but_of_long_conversations(variant, context
     assert (plan.packing_saves_bytes >= 0.05 * plan.total_bytes) == matters
 
 
+def test_pain_35_what_packing_saves_is_that_of_the_bits_there_are():
+    config, weights = published_config("31B"), usual_weights("31B")
+    saved = {
+        bits: plan_model(config, weights, mac(200), Demand(kv=KVFormat(bits))).packing_saves_bytes
+        for bits in (None, 8, 4)
+    }
+    assert 0 < saved[8] < saved[4]
+    assert saved[None] == saved[8]
+    odd = tiny("26b-like")
+    machine = Machine(GIB, 1)  # so small that all is folded
+    assert plan_model(odd, planned_weights(odd, {}), machine).packing_saves_bytes == 0
+
+
 def test_pain_23_no_array_is_larger_than_the_gpu_takes():
     config = published_config("E2B")
     weights = planned_weights(config, {})
@@ -172,6 +185,21 @@ def test_pain_23_scores_are_one_array_for_as_many_rows_as_a_block_has(heads, con
     expected = heads * block_rows(heads, context) * context * 4
     for chunk in (1024, 2048):
         assert largest_array_bytes(config, Reading(context, context, chunk, 2)) == expected
+
+
+@pytest.mark.parametrize(
+    ("variant", "context", "values", "item_bytes"),
+    [
+        ("E4B", 256, 256 * 42 * 256, 2),  # the per-layer embeddings of all layers
+        ("31B", 256, 256 * 21504, 2),  # the widest MLP
+        ("26B-A4B", 8192, 2048 * 8 * 2816, 4),  # what each of eight experts makes
+        ("31B", 131072, 131072 * 4 * 512, 2),  # the keys of a full layer
+    ],
+)
+def test_pain_23_the_largest_array(variant, context, values, item_bytes):
+    config = published_config(variant).text_config
+    reading = Reading(context, context, 2048, 2)
+    assert largest_array_bytes(config, reading) == values * item_bytes
 
 
 def test_pain_47_what_does_not_fit_names_what_does():
@@ -230,6 +258,9 @@ def test_a_turn_takes_what_its_own_prompt_needs():
     first = plan_turn(plan, context=20_000, new=19_000)
     later = plan_turn(plan, context=20_000, new=1000)
     assert later.total_bytes < first.total_bytes
+    # Writing a word takes its logits, however little was read.
+    least = {line.key: line.nbytes for line in plan_turn(plan, context=20_000, new=1).lines}
+    assert least["reading"] >= 3 * plan.config.text_config.vocab_size * 4
     seen = plan_turn(plan, context=20_000, new=1000, image_tokens=266)
     assert seen.total_bytes > later.total_bytes
     with pytest.raises(MemoryLimitError, match=r"kv_full"):
