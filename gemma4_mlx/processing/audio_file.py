@@ -194,9 +194,19 @@ def _whole(content: bytes, name: str) -> bytes:
     return content
 
 
+class _Tape(io.BytesIO):
+    """A file in memory in which damage cannot send the decoder before its beginning."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        try:
+            return super().seek(offset, whence)
+        except ValueError:  # of which Python would print a traceback: the decoder is in C
+            return self.tell()
+
+
 def _opened(content: bytes, name: str) -> soundfile.SoundFile:
     try:
-        file = soundfile.SoundFile(io.BytesIO(content))
+        file = soundfile.SoundFile(_Tape(content))
     except soundfile.SoundFileError:
         raise _of_no_known_type(name) from None
     if file.frames >= _UNKNOWN_LENGTH:
@@ -226,7 +236,7 @@ def _has_end(file: soundfile.SoundFile) -> bool:
 def _readable_s(content: bytes) -> float:
     """How much of a damaged file can be decoded from its beginning, in seconds."""
     found_s = 0.0
-    with suppress(soundfile.SoundFileError), soundfile.SoundFile(io.BytesIO(content)) as file:
+    with suppress(soundfile.SoundFileError), soundfile.SoundFile(_Tape(content)) as file:
         while piece := len(file.read(_BLOCK)):
             found_s += piece / file.samplerate
     return found_s

@@ -132,6 +132,20 @@ def check_whole(path: Path, name: str) -> None:
         )
 
 
+def check_codec(stream: Stream, name: str) -> None:
+    """Refuse a track that no decoder is there for, as in files that are protected from copying.
+
+    Raises:
+        AttachmentError: it cannot be decoded.
+    """
+    if stream.codec_context is None:
+        kind = "pictures" if stream.type == "video" else "sound"
+        raise AttachmentError(
+            f"{name} has {kind} in a format that is not known, or protected from copying",
+            "convert it to H.264 and AAC where it can be played, and attach that",
+        )
+
+
 def duration_s(container: InputContainer, stream: Stream) -> float:
     """How long a track is; where the file does not say, as browsers write them, it is measured.
 

@@ -14,7 +14,13 @@ import numpy as np
 
 from gemma4_mlx.errors import AttachmentError
 from gemma4_mlx.processing.attached_file import to_wav
-from gemma4_mlx.processing.container import FileState, check_whole, duration_s, open_container
+from gemma4_mlx.processing.container import (
+    FileState,
+    check_codec,
+    check_whole,
+    duration_s,
+    open_container,
+)
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -76,6 +82,7 @@ def _sound_track(container: InputContainer, name: str) -> AudioStream:
     track = container.streams.best("audio")
     if track is None:
         raise AttachmentError(f"{name} has no sound", "attach a clip with sound in it")
+    check_codec(track, name)
     return track  # type: ignore[return-value]  # of that kind
 
 

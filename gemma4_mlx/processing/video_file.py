@@ -21,6 +21,7 @@ from PIL import Image
 from gemma4_mlx.errors import AttachmentError
 from gemma4_mlx.processing.container import (
     FileState,
+    check_codec,
     check_whole,
     duration_s,
     open_container,
@@ -189,6 +190,7 @@ def _picture_track(container: InputContainer, name: str) -> VideoStream:
             else f"{name} has no track of pictures",
             "attach it as a clip" if container.streams.audio else "attach another file",
         )
+    check_codec(tracks[0], name)
     return tracks[0]
 
 

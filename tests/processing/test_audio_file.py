@@ -11,6 +11,7 @@ import soundfile
 
 from gemma4_mlx.errors import AttachmentError
 from gemma4_mlx.messages import AudioPart
+from gemma4_mlx.processing import audio_file
 from gemma4_mlx.processing.audio import prepare_audio, stack_audio
 from gemma4_mlx.processing.audio_file import read_audio, read_audio_length
 from gemma4_mlx.processing.settings import AudioSettings
@@ -138,6 +139,11 @@ def test_long_file_is_refused_before_it_is_decoded(
         with pytest.raises(AttachmentError, match=said) as error:
             read(AudioPart(path, name=path.name, split=split))
         assert error.value.hint
+
+
+def test_a_decoder_cannot_seek_before_the_beginning() -> None:
+    tape = audio_file._Tape(b"abc")
+    assert (tape.seek(2), tape.seek(-1), tape.read()) == (2, 2, b"c")
 
 
 def test_a_hint_can_be_typed_whatever_the_file_is_called(tmp_path: Path) -> None:

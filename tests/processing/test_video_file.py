@@ -208,6 +208,15 @@ def test_pain_60_a_file_that_cannot_be_used_is_told(tmp_path, name):
     assert name in error.value.message and error.value.hint
 
 
+@pytest.mark.parametrize(("codec", "kind"), [(b"V_MPEG4/ISO/AVC", "pictures"), (b"A_AAC", "sound")])
+def test_pain_60_a_track_without_a_decoder_is_told(tmp_path, codec, kind):
+    path = write_video(tmp_path / "a.mkv", 2, sound_s=0.5)
+    path.write_bytes(path.read_bytes().replace(codec, codec[:-1] + b"Q"))
+    with pytest.raises(AttachmentError, match=f"a.mkv has {kind} in a format that is not known"):
+        video_cost(VideoPart(path, name="a.mkv"))
+        clip_cost(AudioPart(path, name="a.mkv"))
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
 def test_pain_60_damage_anywhere_is_told_or_does_no_harm(tmp_path, name):
     draw = np.random.default_rng(60)
