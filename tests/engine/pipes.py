@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -32,6 +33,7 @@ class Pipes:
         self.process = subprocess.Popen(
             ["sh", "-c", f'exec "$@" {shell}', "sh", *TOY, *options], cwd=ROOT, bufsize=0,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr,
+            start_new_session=True,  # as a client does
         )  # fmt: skip
         self.watch = threading.Timer(PATIENCE_S, self.process.kill)  # else a test would hang
         self.watch.start()
@@ -67,14 +69,16 @@ class Pipes:
             time.sleep(0.01)
         return False
 
-    @property
-    def guard(self) -> int:
-        rows = subprocess.check_output(["ps", "-A", "-o", "ppid=,pid="], text=True).splitlines()
-        return next(pid for parent, pid in map(_ints, rows) if parent == self.process.pid)
+    def suspend_guard(self) -> None:
+        rows = [row.split() for row in _ps("-A", "-o", "ppid=,pid=").splitlines()]
+        (guard,) = [pid for parent, pid in rows if parent == str(self.process.pid)]
+        os.kill(int(guard), signal.SIGSTOP)
+        while not _ps("-p", guard, "-o", "stat=").startswith("T"):
+            time.sleep(0.01)
 
 
-def _ints(row: str) -> list[int]:
-    return [int(each) for each in row.split()]
+def _ps(*options: str) -> str:
+    return subprocess.check_output(["ps", *options], text=True)
 
 
 @contextmanager

@@ -73,7 +73,7 @@ def test_it_goes_when_the_process_is_killed(is_suspended):
         child.say(Start("toy"))
         child.until(LoadProgress)
         if is_suspended:
-            os.kill(child.guard, signal.SIGSTOP)
+            child.suspend_guard()
         child.process.kill()
         assert child.is_left()
 
