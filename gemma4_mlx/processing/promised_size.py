@@ -1,6 +1,7 @@
 """How long a file should be: what its own header says, held against what is there.
 
-A file that was not copied to its end is read by most decoders as if it were a short one.
+A file that was not copied to its end is read by most decoders as if it were a short one, and one
+whose recorder was ended before it could write the length down is, too.
 
 Reference: RIFF and RF64 (EBU Tech 3306), AIFF, Sony Wave64, Apple CAF, Sun AU, ISO 14496-12
 (boxes), RFC 8794 (EBML).
@@ -9,6 +10,8 @@ Reference: RIFF and RF64 (EBU Tech 3306), AIFF, Sony Wave64, Apple CAF, Sun AU, 
 from __future__ import annotations
 
 import io
+import re
+import shlex
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import BinaryIO, Literal, NamedTuple
@@ -24,6 +27,7 @@ _SEGMENT = b"\x18S\x80g"  # all of a Matroska file but its first few bytes
 _SLACK_BYTES = 8  # by which programs err that count a header twice
 _UNKNOWN_BYTES = 0x7FFF_0000  # Who writes into a pipe gives about the largest size there is.
 _UNKNOWN_LONG_BYTES = 1 << 62
+_PADDING_BYTES = 1 << 16  # More than that behind the last chunk is no padding.
 _HEAD_BYTES = 28  # enough for the header of any piece, or of a file
 _MOST_PIECES = 200_000
 
@@ -38,12 +42,14 @@ class Piece(NamedTuple):
 def check_size(file: BinaryIO, name: str) -> None:
     """See that a file is as long as its own header says; files of no known kind pass.
 
+    Of what is longer, only WAV files are told: others may hold anything behind their end.
+
     Args:
         file: open; its position is changed.
         name: what errors call it.
 
     Raises:
-        AttachmentError: it was cut off.
+        AttachmentError: it was cut off, or goes on behind its end.
     """
     promised, found = promised_bytes(file), file.seek(0, io.SEEK_END)
     if promised is not None and promised - found > _SLACK_BYTES:
@@ -51,6 +57,28 @@ def check_size(file: BinaryIO, name: str) -> None:
             f"{name} is cut off: its header says {promised} bytes, and it has {found}",
             "attach another copy; this one was not copied or downloaded to its end",
         )
+    end = _end_of_chunks(file)
+    if end is not None and found - end > _PADDING_BYTES:
+        raise AttachmentError(
+            f"{name} goes on behind its end: its header says {end} bytes, and it has {found}",
+            "several recordings in a row, or one that was interrupted; to hear all that is there: "
+            f"ffmpeg -ignore_length 1 -i {shlex.quote(name)} clip.wav",
+        )
+
+
+def _end_of_chunks(file: BinaryIO) -> int | None:
+    """Where the chunks of a WAV file end; None of other files, and where that is not said."""
+    start = _head(file, 0)
+    if start[:4] != b"RIFF" or start[8:12] != b"WAVE":
+        return None
+    end: int | None = 12
+    for piece in _pieces(file, 12, partial(_chunk, order="little")):
+        if piece.name.startswith(b"ID3"):
+            return None  # a tag, which knows its size in another way
+        if piece.name == b"RIFF" or not re.fullmatch(rb"[\w ]{4}", piece.name):
+            break
+        end = piece.end
+    return end
 
 
 def promised_bytes(file: BinaryIO) -> int | None:

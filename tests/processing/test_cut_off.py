@@ -129,6 +129,19 @@ def test_what_stands_behind_the_sound_does_no_harm(tmp_path: Path, name: str) ->
         assert heard(tmp_path, whole + tail, name) == alone
 
 
+def test_sound_behind_the_end_of_a_wav_file_is_told(tmp_path: Path) -> None:
+    """A recorder was ended before it wrote the length down; two files were put into one."""
+    whole = WHOLE["a.wav"]()
+    at, early = whole.index(b"data") + 4, RATE.to_bytes(4, "little")
+    interrupted = whole[:at] + early + whole[at + 4 :]
+    for content in (interrupted, whole + whole):
+        [said] = refusals(tmp_path, content, "my talk.wav")
+        assert said.startswith("my talk.wav goes on behind its end: its header says ")
+    tags = (b"LIST" + (1 << 17).to_bytes(4, "little"), b"ID3\x04\0\0\0\x08\0\0")
+    for tag in tags:
+        assert heard(tmp_path, whole + tag + bytes(1 << 17)) == heard(tmp_path, whole)
+
+
 TAGGED = {
     "two tags before": lambda mp3: ID3 + ID3 + mp3,
     "silence of bytes before": lambda mp3: bytes(5000) + mp3,
