@@ -92,8 +92,8 @@ class Slower:
         return worse / better - 1
 
 
-def slower(result: Result, earlier: Sequence[Result], tolerance: float = TOLERANCE) -> list[Slower]:
-    """What is worse by more than `tolerance` than the best of the earlier results.
+def slower(result: Result, earlier: Sequence[Result]) -> list[Slower]:
+    """What is worse by more than `TOLERANCE` than the best of the earlier results.
 
     The best and not the last: a program that loses five percent with each version is caught, too.
     """
@@ -106,6 +106,6 @@ def slower(result: Result, earlier: Sequence[Result], tolerance: float = TOLERAN
         choose = min if figure.less_is_better else max
         best = choose(known, key=lambda each: each.values[figure.name])
         one = Slower(figure, best.values[figure.name], now, best)
-        if one.share > tolerance:
+        if one.share > TOLERANCE:
             found.append(one)
     return found

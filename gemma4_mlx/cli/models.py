@@ -165,16 +165,14 @@ def rm(name: str, yes: bool, as_json: bool) -> None:
         click.echo(f"deleted {name}, {exact_size(freed_bytes)}")
 
 
-def _seldom(
-    tell: Callable[[int, int], None], clock: Callable[[], float] = time.monotonic
-) -> Callable[[int, int], None]:
+def _seldom(tell: Callable[[int, int], None]) -> Callable[[int, int], None]:
     """The same, but not more often than somebody can read; the end is always told."""
     told = 0.0
 
     def call(done: int, total: int) -> None:
         nonlocal told
-        if done == total or clock() - told >= _TELL_EVERY_S:
-            told = clock()
+        if done == total or time.monotonic() - told >= _TELL_EVERY_S:
+            told = time.monotonic()
             tell(done, total)
 
     return call

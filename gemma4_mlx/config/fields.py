@@ -9,10 +9,10 @@ from typing import Any
 from gemma4_mlx.errors import ConfigError
 
 
-def require(condition: bool, message: str, hint: str = "") -> None:
+def require(condition: bool, message: str) -> None:
     """Raise `ConfigError` unless `condition` holds."""
     if not condition:
-        raise ConfigError(message, hint)
+        raise ConfigError(message)
 
 
 def read_section(

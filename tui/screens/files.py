@@ -34,7 +34,6 @@ class FilesScreen(ModalScreen[list[Path]]):
 
     Args:
         image_tokens: the budget at which pictures are priced.
-        folder: where to begin.
         previews: as `Preview` has it.
     """
 
@@ -83,13 +82,12 @@ class FilesScreen(ModalScreen[list[Path]]):
     def __init__(
         self,
         image_tokens: ImageTokens | None = None,
-        folder: Path | None = None,
         *,
         previews: str = "auto",
     ) -> None:
         super().__init__()
         self._image_tokens: ImageTokens | None = image_tokens
-        self._folder = folder or Path.cwd()
+        self._folder = Path.cwd()
         self._came_from: Path | None = None
         self._entries: list[FolderEntry] = []
         self._letters = ""

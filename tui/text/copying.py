@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 
 TIMEOUT_S = 1.0
@@ -27,6 +26,6 @@ def copy_here(text: str) -> None:
             )
 
 
-def is_local_mac(platform: str = sys.platform, environ: Mapping[str, str] = os.environ) -> bool:
+def is_local_mac() -> bool:
     """Whether the clipboard of this machine is that of the user."""
-    return platform == "darwin" and not environ.get("SSH_CONNECTION")
+    return sys.platform == "darwin" and not os.environ.get("SSH_CONNECTION")
