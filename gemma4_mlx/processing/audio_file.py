@@ -191,6 +191,11 @@ def _whole(content: bytes, name: str) -> bytes:
     check_size(io.BytesIO(content), name)
     if content.startswith(b"OggS"):
         check_pages(content, name)
+    if content.startswith(b"fLaC") and content.find(content[:8], 8) > 0:
+        raise AttachmentError(
+            f"{name} holds several recordings, one after the other",
+            "attach them one by one: the decoder hears the first alone",
+        )
     return content
 
 

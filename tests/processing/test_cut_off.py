@@ -142,6 +142,12 @@ def test_sound_behind_the_end_of_a_wav_file_is_told(tmp_path: Path) -> None:
         assert heard(tmp_path, whole + tag + bytes(1 << 17)) == heard(tmp_path, whole)
 
 
+def test_a_second_flac_behind_the_first_is_told(tmp_path: Path) -> None:
+    whole = WHOLE["a.flac"]()
+    [said] = refusals(tmp_path, whole + whole)
+    assert said == "clip holds several recordings, one after the other"
+
+
 TAGGED = {
     "two tags before": lambda mp3: ID3 + ID3 + mp3,
     "silence of bytes before": lambda mp3: bytes(5000) + mp3,
