@@ -275,9 +275,18 @@ class Gemma4(nn.Module):
                 )
 
     def encode_images(
-        self, pixel_values: Array | None, image_position_ids: Array | None
+        self,
+        pixel_values: Array | None,
+        image_position_ids: Array | None,
+        hidden_states: list[mx.array] | None = None,
     ) -> list[mx.array]:
-        """Soft tokens of each picture or frame: a list of [rows, D]. Args: see `__call__`."""
+        """Soft tokens of each picture or frame, not yet evaluated: a list of [rows, D].
+
+        Args:
+            pixel_values: see `__call__`.
+            image_position_ids: see `__call__`.
+            hidden_states: gets what each layer makes of each, in the order of evaluation.
+        """
         if pixel_values is None:
             return []
         vision = self._config.vision_config
@@ -296,7 +305,7 @@ class Gemma4(nn.Module):
             real = np.flatnonzero((positions != -1).any(axis=-1))
             _check_grid(index, positions[real], vision)
             patches = pixels[index][mx.array(real)]
-            soft_tokens = self.vision_tower(patches, mx.array(positions[real]))
+            soft_tokens = self.vision_tower(patches, mx.array(positions[real]), hidden_states)
             encoded.append(self.embed_vision(soft_tokens))
         return encoded
 

@@ -4,16 +4,13 @@ A chunk that is not the last only has to leave its keys and values in the cache,
 are evaluated: the layers that read another layer's, and the head, are never run for it. Of the
 last chunk only the last row goes through them.
 
-A chunk is evaluated a few layers at a time where it takes long, so that whoever wants the turn
-stopped is heard: a large model reads one for many seconds. Smaller chunks would be heard as well,
-but read slower, and round otherwise.
+Where a chunk takes long, it is evaluated a few layers at a time; see `parts`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from itertools import pairwise
-from time import perf_counter
 
 import mlx.core as mx
 
@@ -23,13 +20,8 @@ from gemma4_mlx.events import PromptProgress
 from gemma4_mlx.inputs import ModelInputs
 from gemma4_mlx.limits import CHUNK_POSITIONS
 from gemma4_mlx.model import Gemma4, Prompt
+from gemma4_mlx.parts import FEW_ROWS, evaluate_in_parts
 from gemma4_mlx.splice import Span, slot_runs
-
-PART_S = 0.25
-"""About how long layers of a chunk may take before it is told how far it is."""
-
-AT_ONCE = 256
-"""Positions of a chunk that is evaluated in one go: layers one by one would delay short prompts."""
 
 
 def plan_chunks(length: int, uncut: Sequence[Span], size: int = CHUNK_POSITIONS) -> list[Span]:
@@ -121,7 +113,7 @@ def read_chunks(
 
     Yields:
         How far the conversation is read. After each chunk but the last the cache holds exactly so
-        much; within one that takes long it is told about every `PART_S`, and whoever leaves there
+        much; within one that takes long it is told after each part, and whoever leaves there
         has caches that stand at the chunk's end: what is missing is made when they are used.
 
     Returns:
@@ -136,28 +128,19 @@ def read_chunks(
         yield PromptProgress(before + stop, total)
     start, stop = chunks[-1]
     logits = model.forward(prompt.rows(start, stop), cache, last_row_only=True)[:, -1]
-    if stop - start > AT_ONCE:
+    if stop - start > FEW_ROWS:
         for position in _evaluated(cache, (before + start, before + stop)):
             yield PromptProgress(position, total)
     return logits
 
 
 def _evaluated(cache: Sequence[KVCache], span: Span) -> Iterator[int]:
-    """Evaluate what the positions of a chunk leave in the caches, so many at once as take `PART_S`.
+    """Evaluate what the positions of a chunk leave in the caches.
 
     Yields:
         Positions inside the chunk: the share of it that is done.
     """
     start, stop = span
-    count, done = 1 if stop - start > AT_ONCE else len(cache), 0
-    while done < len(cache):
-        began_s = perf_counter()
-        mx.eval([one.state for one in cache[done : done + count]])
-        took_s = perf_counter() - began_s
-        done += count
-        if took_s >= PART_S / 2 and done < len(cache):
-            yield start + (stop - start) * done // len(cache)
-        if took_s > PART_S:
-            count = max(1, count // 2)
-        elif took_s < PART_S / 2:
-            count *= 2
+    layers = len(cache)
+    for left in evaluate_in_parts([one.state for one in cache], rows=stop - start):
+        yield start + (stop - start) * (layers - left) // layers

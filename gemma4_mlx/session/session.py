@@ -344,7 +344,7 @@ class Session:
         for medium in needed:
             rows = found[medium.key]
             if rows is None:
-                rows = found[medium.key] = self._encoder.encode(inputs, medium)
+                rows = found[medium.key] = yield from self._encoder.encode(inputs, medium, told)
                 told = replace(told, encoded=told.encoded + 1)
                 yield told
             soft_tokens[medium.kind].append(rows[max(0, start - medium.start) :])

@@ -108,11 +108,15 @@ class VisionEncoder(nn.Module):
         self._head_dim = config.head_dim
         self._theta = config.rope_theta
 
-    def __call__(self, x: mx.array, positions: mx.array) -> mx.array:
+    def __call__(
+        self, x: mx.array, positions: mx.array, hidden_states: list[mx.array] | None
+    ) -> mx.array:
         """[1, P, hidden] and int [P, 2] -> [1, P, hidden]."""
         angles = axial_angles(positions, self._head_dim, self._theta)
         for layer in self.layers:
             x = layer(x, angles)
+            if hidden_states is not None:
+                hidden_states.append(x)
         return x
 
 
@@ -129,18 +133,25 @@ class VisionTower(nn.Module):
             self.std_bias = mx.zeros((config.hidden_size,))
             self.std_scale = mx.ones((config.hidden_size,))
 
-    def __call__(self, pixel_values: mx.array, positions: mx.array) -> mx.array:
+    def __call__(
+        self,
+        pixel_values: mx.array,
+        positions: mx.array,
+        hidden_states: list[mx.array] | None = None,
+    ) -> mx.array:
         """Encode one picture.
 
         Args:
             pixel_values: [P, patch_size**2 * 3] in 0..1, real patches only.
             positions: int [P, 2], (column, row) of each.
+            hidden_states: gets what each layer gives, [1, P, hidden].
 
         Returns:
             [P / kernel**2, hidden], row by row.
         """
         x = self.patch_embedder(pixel_values[None], positions)
-        pooled = pool_by_position(self.encoder(x, positions)[0], positions, self._kernel)
+        patches = self.encoder(x, positions, hidden_states)[0]
+        pooled = pool_by_position(patches, positions, self._kernel)
         if self._standardize:
             # Before the cast: the subtraction cancels large values.
             pooled = (pooled - self.std_bias) * self.std_scale

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gemma4_mlx import parts
 from gemma4_mlx import prefill as reading
 from gemma4_mlx.errors import UsageError
 from gemma4_mlx.events import PromptProgress
@@ -71,8 +72,9 @@ def test_chunked_reading_gives_the_logits_of_one_pass(tiny, chunk):
 @pytest.fixture
 def slow(monkeypatch):
     """Every layer takes as long as it may."""
-    monkeypatch.setattr(reading, "PART_S", 0.0)
-    monkeypatch.setattr(reading, "AT_ONCE", 8)
+    monkeypatch.setattr(parts, "PART_S", 0.0)
+    monkeypatch.setattr(parts, "FEW_ROWS", 8)
+    monkeypatch.setattr(reading, "FEW_ROWS", 8)
 
 
 def test_a_chunk_that_takes_long_is_told_layer_by_layer_and_read_the_same(tiny, slow, monkeypatch):
@@ -84,7 +86,8 @@ def test_a_chunk_that_takes_long_is_told_layer_by_layer_and_read_the_same(tiny, 
     assert [done for done in told if done <= 30] == [30 * n // layers for n in range(1, layers + 1)]
     # The last chunk, of one position, is not told of; that before it is.
     assert len([done for done in told if 30 < done <= 60]) == layers
-    monkeypatch.setattr(reading, "AT_ONCE", 1000)
+    monkeypatch.setattr(parts, "FEW_ROWS", 1000)
+    monkeypatch.setattr(reading, "FEW_ROWS", 1000)
     at_once: list[PromptProgress] = []
     assert mx.array_equal(read(tiny, inputs, tiny.make_cache(), at_once, 30), logits)
     assert [progress.done for progress in at_once] == [30, 60]

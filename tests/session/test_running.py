@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from gemma4_mlx import parts
 from gemma4_mlx.errors import MemoryLimitError
 from gemma4_mlx.events import PromptProgress, TextDelta
 from gemma4_mlx.kv_format import KVFormat
@@ -56,6 +57,28 @@ def test_a_turn_is_stopped_between_its_pictures(load, record, run_by, stops):
     progress = [event for event in talk.events if isinstance(event, PromptProgress)]
     told = [(each.encoded, each.to_encode) for each in progress if each.to_encode]
     assert told == [(done, left) for done in range(left + 1)]
+    assert talk.is_cold()
+
+
+def test_a_turn_is_stopped_within_a_picture_that_takes_long(load, record, monkeypatch):
+    monkeypatch.setattr(parts, "PART_S", 0.0)
+    monkeypatch.setattr(parts, "FEW_ROWS", 0)
+    model = load("e2b-like")
+    layers = len(model.vision_tower.encoder.layers)
+    talk, asked = Talk(model, record), iter([False] * 2)
+    message = question(words(1, 20), picture(1))
+    talk("send", message, should_stop=lambda: next(asked, True))
+    assert talk.events[-1].reason == "cancelled"
+    assert talk.session.nbytes == 0  # nothing is kept of a picture not looked at to its end
+    monkeypatch.setattr(parts, "FEW_ROWS", 100)
+    talk("send", message, writes=ANSWER[:2])
+    told = [event for event in talk.events if isinstance(event, PromptProgress) and event.to_encode]
+    assert [each.encoded for each in told] == [0, 1]
+    assert talk.is_cold()
+    monkeypatch.setattr(parts, "FEW_ROWS", 0)
+    talk("send", question(words(2, 3), picture(2)), writes=ANSWER[:2])
+    told = [event for event in talk.events if isinstance(event, PromptProgress) and event.to_encode]
+    assert [each.encoded for each in told] == [0] * layers + [1]
     assert talk.is_cold()
 
 
