@@ -10,6 +10,7 @@ Where a chunk takes long, it is evaluated a few layers at a time; see `parts`.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import mlx.core as mx
@@ -78,7 +79,7 @@ def prefill(
         keeps_towers: whether towers stay in memory once they have encoded what is attached.
 
     Yields:
-        How far it is; see `read_chunks`.
+        How far it is: what is attached, one after the other; then see `read_chunks`.
 
     Returns:
         Logits of the last position, float32 [1, V], not yet evaluated.
@@ -87,17 +88,39 @@ def prefill(
         PlaceholderMismatchError: see `Gemma4.embed`.
         UsageError: `chunk` is not a number of positions.
     """
-    arrays = inputs.arrays()
-    arrays.pop("mm_token_type_ids")
-    prompt = model.embed(**arrays)
-    # Now, so that pixels and the towers' intermediate results are let go before the long part.
+    ids, encoding = inputs.input_ids, _encode(model, inputs)
+    del inputs
+    prompt = model.splice(ids, *(yield from encoding))
     mx.eval(prompt)
+    del encoding
     if not keeps_towers:
         model.release_towers()
-    ids = inputs.input_ids
-    del inputs, arrays
     chunks = plan_chunks(ids.shape[1], slot_runs(ids, *model.picture_token_ids), chunk)
     return (yield from read_chunks(model, prompt, cache, chunks))
+
+
+def _encode(
+    model: Gemma4, inputs: ModelInputs
+) -> Generator[PromptProgress, None, tuple[list[mx.array], ...]]:
+    """Soft tokens of pictures, of clips and of frames.
+
+    Each is evaluated by itself, so that pixels and the towers' intermediate results are let go of
+    before the long part, and whoever wants the turn stopped is heard.
+    """
+    soft_tokens = (
+        model.encode_images(inputs.pixel_values, inputs.image_position_ids),
+        model.encode_audio(inputs.input_features, inputs.input_features_mask),
+        model.encode_images(inputs.pixel_values_videos, inputs.video_position_ids),
+    )
+    each = [rows for kind in soft_tokens for rows in kind]
+    told = PromptProgress(0, inputs.input_ids.shape[1], to_encode=len(each))
+    if each:
+        yield told
+    for rows in each:
+        mx.eval(rows)
+        told = replace(told, encoded=told.encoded + 1)
+        yield told
+    return soft_tokens
 
 
 def read_chunks(

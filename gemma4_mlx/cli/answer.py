@@ -58,8 +58,8 @@ class Answer:
                     self._notes.aside(f"{_in_words(event)}\n")
                     if event.left_out:
                         self._notes.always(_left_out(event))
-                case PromptProgress(done, total):
-                    self._notes.status(self._reading(done, total))
+                case PromptProgress():
+                    self._notes.status(_reading(event))
                 case ThoughtDelta(text):
                     self._thought += text
                     self._is_thinking = True
@@ -88,11 +88,6 @@ class Answer:
         if finished.reason == "loop":
             self._notes.always("note: the answer was stopped, because it only repeated itself")
 
-    def _reading(self, done: int, total: int) -> str:
-        if done == 0 and self._media:
-            return f"encoding what is attached, then reading {total} tokens"
-        return f"reading {done} of {total} tokens" if done < total else ""
-
     def _print(self) -> None:
         ready = self._text.rstrip("\n")[self._printed :]
         if ready and not self._as_json:
@@ -118,6 +113,13 @@ class Answer:
             "timings": asdict(replace(finished.timings, load_s=self._load_s)),
             "memory": {"peak_bytes": finished.peak_bytes},
         }
+
+
+def _reading(progress: PromptProgress) -> str:
+    if progress.is_encoding:
+        return f"encoding what is attached, {progress.encoded + 1} of {progress.to_encode}"
+    is_over = progress.done == progress.total
+    return "" if is_over else f"reading {progress.done} of {progress.total} tokens"
 
 
 def _counted(usage: Usage) -> dict[str, int]:

@@ -82,13 +82,15 @@ def test_pain_01_what_is_left_out_is_told(capsys):
     assert capsys.readouterr().err == note
 
 
-def test_whoever_watches_is_told_that_encoding_comes_first(monkeypatch, capsys):
+def test_whoever_watches_is_told_what_is_encoded_and_read(monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     answer = Answer(Notes(), as_json=False, load_s=0.0)
-    answer.tell([MediaReceipt("audio", "a.wav", 25, 25, seconds=1.0), PromptProgress(0, 40)])
-    assert "encoding what is attached, then reading 40 tokens" in capsys.readouterr().err
-    answer.tell([PromptProgress(30, 40)])
-    assert "reading 30 of 40 tokens" in capsys.readouterr().err
+    answer.tell([PromptProgress(0, 40, encoded=1, to_encode=3)])
+    assert "encoding what is attached, 2 of 3" in capsys.readouterr().err
+    answer.tell([PromptProgress(0, 40, encoded=3, to_encode=3)])
+    assert "reading 0 of 40 tokens" in capsys.readouterr().err
+    answer.tell([PromptProgress(40, 40)])
+    assert "reading" not in capsys.readouterr().err
 
 
 def test_pocket_sees_frames_and_hears_the_sound(film):

@@ -18,6 +18,7 @@ from gemma4_mlx.inputs import ModelInputs
 from gemma4_mlx.limits import CHUNK_POSITIONS
 from gemma4_mlx.prefill import plan_chunks, prefill
 from gemma4_mlx.text.feedforward import FeedForward
+from tests.parity.cases import Case, Clip, Image, Text
 
 
 def text(length: int) -> ModelInputs:
@@ -141,6 +142,17 @@ def test_pain_32_shared_layers_and_head_see_the_last_row_only(tiny, monkeypatch,
     assert head_rows == [1] * chunks
     for layer in tiny.layers:
         assert rows[layer.spec.index] == (40 if layer.spec.owns_kv else chunks)
+
+
+def test_what_is_attached_is_encoded_one_after_the_other_and_told(tiny):
+    pieces = (Text(6), Image(6, 6), Text(3), Clip(40), Text(8))
+    inputs = ModelInputs(**Case("e2b-like", "all", pieces, 1).inputs())
+    whole = tiny(**inputs.arrays())[:, -1]
+    told: list[PromptProgress] = []
+    logits = read(tiny, inputs, tiny.make_cache(), told)
+    length = inputs.input_ids.shape[1]
+    assert told == [PromptProgress(0, length, done, 2) for done in range(3)]
+    np.testing.assert_allclose(np.array(logits), np.array(whole), atol=1e-4)
 
 
 def test_last_row_only_equals_the_last_row_of_all(tiny):
