@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from gemma4_mlx.events import ModelReady
+from gemma4_mlx.hub import first_pick
 from tui import figures
 
-REAL_MODEL = "gemma4 chat -m mlx-community/gemma-4-e2b-it-4bit"
-
-DEMO = f"""\
+DEMO = """\
 This is pocket, a small demo model that comes along:
 a Gemma 4 in miniature, with all its parts.
 
@@ -15,15 +14,16 @@ a Gemma 4 in miniature, with all its parts.
   sound      single spoken words
   words      questions on this program, sums of digits
 
-The rest it gets wrong. A real model (Mac, 3.6 GB):
+The rest it gets wrong. A real model (Mac, {size}):
 
-  {REAL_MODEL}"""
+  gemma4 chat -m {real_model}"""
 
 
 def introduce(model: ModelReady) -> str:
     """What a model can take and how large it is; the demo model is honest about itself."""
     if model.is_demo:
-        return DEMO
+        pick = first_pick()
+        return DEMO.format(real_model=pick.hub_id, size=figures.size(pick.download_gb * 1e9))
     pictures = "sees pictures" if model.sees else "does not see"
     clips = "hears clips" if model.hears else "does not hear"
     weights = f", weights of {figures.size(model.weights_bytes)}" if model.weights_bytes else ""

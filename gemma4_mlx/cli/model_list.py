@@ -18,9 +18,6 @@ RECOMMENDED = {"gpu": ("26B-A4B", "E4B", "E2B"), "cpu": ("E2B",)}
 """Variants of which the first that fits is recommended, by what MLX calculates on. 31B reads all
 its weights for each token, 26B-A4B an eighth of them; a CPU takes its time with any."""
 
-RECOMMENDED_PACKING = "4-bit qat"
-"""Weights that were not trained for 4 bits suffer from them, those of E2B and E4B badly."""
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -153,6 +150,8 @@ def _cached_row(model: CachedModel, machine: Machine) -> Row:
 
 def _recommended(rows: list[Row], variants: Iterable[str]) -> Iterator[Row]:
     """The rows, one of them recommended if any of these variants fits."""
+    from gemma4_mlx.hub import RECOMMENDED_PACKING
+
     fitting = [row for row in rows if row.fit == "fits" and row.packing == RECOMMENDED_PACKING]
     best = next((r for variant in variants for r in fitting if r.variant == variant), None)
     return (replace(row, is_recommended=True) if row is best else row for row in rows)

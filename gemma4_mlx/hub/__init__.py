@@ -17,11 +17,12 @@ from gemma4_mlx.hub.cached import (
     remove,
 )
 from gemma4_mlx.hub.layout import HubFile, cache_folder
-from gemma4_mlx.hub.pick import Pick, picks, picks_as_of
+from gemma4_mlx.hub.pick import RECOMMENDED_PACKING, Pick, first_pick, picks, picks_as_of
 from gemma4_mlx.hub.plan import Download, plan_download
 from gemma4_mlx.hub.transfer import fetch, free_bytes, obtain
 
 __all__ = [
+    "RECOMMENDED_PACKING",
     "CachedModel",
     "Download",
     "Holding",
@@ -31,6 +32,7 @@ __all__ = [
     "cached_models",
     "cached_snapshot",
     "fetch",
+    "first_pick",
     "free_bytes",
     "holding",
     "missing_files",

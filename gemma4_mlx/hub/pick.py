@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+RECOMMENDED_PACKING = "4-bit qat"
+"""Weights that were not trained for 4 bits suffer from them, those of E2B and E4B badly."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pick:
@@ -35,6 +38,12 @@ class Pick:
 def picks() -> tuple[Pick, ...]:
     """All of them, by variant and size."""
     return tuple(Pick(**entry) for entry in _data()["models"])
+
+
+def first_pick() -> Pick:
+    """The one to begin with where nothing is known of the machine: the smallest recommended."""
+    recommended = (pick for pick in picks() if pick.packing == RECOMMENDED_PACKING)
+    return min(recommended, key=lambda pick: pick.download_gb)
 
 
 def picks_as_of() -> str:

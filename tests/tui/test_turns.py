@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import gemma4_mlx
+from gemma4_mlx import byte_sizes
+from gemma4_mlx.cli.model_list import model_rows
 from gemma4_mlx.engine import DEMO_READY, FakeEngine
 from gemma4_mlx.events import (
     Failed,
@@ -17,6 +22,8 @@ from gemma4_mlx.events import (
     ThoughtDelta,
     ToolCall,
 )
+from gemma4_mlx.hub import first_pick
+from gemma4_mlx.memory import mac
 from gemma4_mlx.messages import IMAGE_TOKEN_BUDGETS, AudioPart, ImagePart
 from gemma4_mlx.processing.audio import prepare_audio
 from gemma4_mlx.processing.image import prepare_image
@@ -38,8 +45,21 @@ async def test_the_demo_model_is_honest_about_itself():
     async with chatting() as chat:
         assert "small demo model" in chat.text
         assert "coloured shapes" in chat.text
-        assert "gemma4 chat -m mlx-community/gemma-4-e2b-it-4bit" in chat.text
+        assert "gemma4 chat -m mlx-community/gemma-4-E2B-it-qat-4bit" in chat.text
         assert "demo model" in chat.lines[0]
+
+
+def test_the_first_real_model_is_the_same_in_the_introduction_the_list_and_both_readmes():
+    pick = first_pick()
+    (starred,) = [row for row in model_rows(mac(8)) if row.is_recommended]
+    assert starred.name == pick.hub_id
+    chat, size = f"gemma4 chat -m {pick.hub_id}", byte_sizes.size(pick.download_gb * 1e9)
+    root = Path(gemma4_mlx.__file__).parents[1]
+    pages = [root / "README.md", root / "gemma4_mlx" / "pocket" / "README.md"]
+    for text in (introduce(DEMO_READY), *(page.read_text("utf-8") for page in pages)):
+        assert chat in text
+        assert size in text
+        assert set(re.findall(r"mlx-community/[\w.-]+", text)) == {pick.hub_id}
 
 
 def test_the_introduction_is_not_broken_in_a_narrow_window():
