@@ -20,13 +20,15 @@ FEW_ROWS = 256
 """So many rows are evaluated in one go: waiting for one layer after the other would delay them."""
 
 
-def evaluate_in_parts(steps: list[Any], rows: int) -> Iterator[int]:
+def evaluate_in_parts(steps: list[Any], rows: int, *, wants_all: bool = True) -> Iterator[int]:
     """Evaluate steps that build on each other, so many at once as take about `PART_S`.
 
     Args:
         steps: arrays, or trees of them, in their order; the list is emptied meanwhile, so that what
             only later steps needed is let go of.
         rows: positions or soft tokens that they are of.
+        wants_all: whether each of them is of use later. If not, all that is made of a step must go
+            into the next one: then those inside a part are held no longer than that takes.
 
     Yields:
         How many are left, after each part that took long but the last.
@@ -34,8 +36,9 @@ def evaluate_in_parts(steps: list[Any], rows: int) -> Iterator[int]:
     at_once = 1 if rows > FEW_ROWS else len(steps)
     while steps:
         began_s = perf_counter()
-        mx.eval(steps[:at_once])
+        part = steps[:at_once] if wants_all else steps[:at_once][-1:]
         del steps[:at_once]
+        mx.eval(part)
         took_s = perf_counter() - began_s
         if took_s >= PART_S / 2 and steps:
             yield len(steps)

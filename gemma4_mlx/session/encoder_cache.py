@@ -52,7 +52,7 @@ class EncoderCache:
         layers: list[mx.array] = []
         soft_tokens = self._encode(inputs, medium, layers)
         # Now: else what it is made of would be held as long as it is.
-        for _ in evaluate_in_parts(layers, rows=soft_tokens.shape[0]):
+        for _ in evaluate_in_parts(layers, rows=soft_tokens.shape[0], wants_all=False):
             yield progress
         mx.eval(soft_tokens)
         self._kept[medium.key] = soft_tokens
