@@ -18,6 +18,10 @@ TOLERANCE = 0.10
 """From which share on a figure counts as worse. Two runs on a Mac that does nothing else differ
 by a few percent, and a warm one is slower than a cool one."""
 
+ENOUGH_ROUNDS = 3
+"""Of a figure that is timed, in both runs. Of two equal runs of three rounds each, all of the one
+are slower than all of the other in one case of twenty; of two of one round each, in one of two."""
+
 
 class History:
     """All results of this user.
@@ -93,19 +97,39 @@ class Slower:
 
 
 def slower(result: Result, earlier: Sequence[Result]) -> list[Slower]:
-    """What is worse by more than `TOLERANCE` than the best of the earlier results.
+    """What is worse by more than `TOLERANCE` than the best of the earlier results, beyond noise.
 
     The best and not the last: a program that loses five percent with each version is caught, too.
+    Of figures that are timed, only runs of `ENOUGH_ROUNDS` are compared, and even the best round
+    must be worse than all rounds of that result. So loading, which is done once, is not judged.
     """
     found = []
     for figure in FIGURES:
-        known = [each for each in earlier if each.values.get(figure.name, 0) > 0]
-        now = result.values.get(figure.name, 0)
-        if not known or now <= 0:
+        known = [each for each in earlier if _is_sure(each, figure)]
+        if not known or not _is_sure(result, figure):
             continue
         choose = min if figure.less_is_better else max
         best = choose(known, key=lambda each: each.values[figure.name])
-        one = Slower(figure, best.values[figure.name], now, best)
-        if one.share > TOLERANCE:
+        one = Slower(figure, best.values[figure.name], result.values[figure.name], best)
+        if one.share > TOLERANCE and _is_beyond_noise(result, best, figure):
             found.append(one)
     return found
+
+
+def can_tell(result: Result) -> bool:
+    """Whether a result holds enough rounds to be called slower, or others slower than it."""
+    return any(_is_sure(result, figure) for figure in FIGURES if not figure.is_exact)
+
+
+def _is_sure(result: Result, figure: Figure) -> bool:
+    if result.values.get(figure.name, 0) <= 0:
+        return False
+    return figure.is_exact or len(result.rounds.get(figure.name, ())) >= ENOUGH_ROUNDS
+
+
+def _is_beyond_noise(result: Result, before: Result, figure: Figure) -> bool:
+    """Whether the rounds of both do not overlap."""
+    if figure.is_exact:
+        return True
+    now, then = result.rounds[figure.name], before.rounds[figure.name]
+    return min(now) > max(then) if figure.less_is_better else max(now) < min(then)

@@ -57,12 +57,13 @@ def measure(name: str, rounds: int = 3, tell: Tell = lambda what: None) -> Resul
     started = time.perf_counter()
     model, processor = load(name)
     values = {"load_s": time.perf_counter() - started}
-    bench = _Bench(model, processor)
+    bench, rounds_of = _Bench(model, processor), {}
     peak_bytes = mx.get_peak_memory()
     for figure, work in bench.works().items():
         tell(figure)
         work()  # kernels are compiled, and files are read for the first time
-        values[figure] = statistics.median(work() for _ in range(rounds))
+        rounds_of[figure] = [work() for _ in range(rounds)]
+        values[figure] = statistics.median(rounds_of[figure])
         peak_bytes = max(peak_bytes, mx.get_peak_memory())  # turns begin to count anew
     values["peak_bytes"] = peak_bytes
     return Result(
@@ -73,6 +74,7 @@ def measure(name: str, rounds: int = 3, tell: Tell = lambda what: None) -> Resul
         versions={each: version(each) for each in ("gemma4-mlx", "mlx")},
         taken_at=datetime.now().astimezone().isoformat(timespec="seconds"),
         values=values,
+        rounds=rounds_of,
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gemma4_mlx.errors import SessionError
@@ -18,12 +18,14 @@ class Figure:
         label: for people.
         unit: of its values.
         less_is_better: whether a smaller value is the better one.
+        is_exact: whether it is the same each time, and not timed.
     """
 
     name: str
     label: str
     unit: str
     less_is_better: bool = True
+    is_exact: bool = False
 
 
 FIGURES = (
@@ -35,7 +37,7 @@ FIGURES = (
     Figure("picture_s", "see a picture of 280 tokens", "s"),
     Figure("cold_turn_s", "first token of a conversation of 2048 tokens", "s"),
     Figure("warm_turn_s", "first token of its next turn", "s"),
-    Figure("peak_bytes", "the most that MLX held", "bytes"),
+    Figure("peak_bytes", "the most that MLX held", "bytes", is_exact=True),
 )
 """In the order in which they are shown. A prompt's rate never counts what came from a cache."""
 
@@ -52,6 +54,8 @@ class Result:
         versions: of this program and of MLX.
         taken_at: when, in ISO 8601 with the zone.
         values: figure -> median of the rounds. A figure that the model has not is missing.
+        rounds: figure -> what each round took, for those that are taken several times. Results of
+            early versions have none.
     """
 
     model: str
@@ -61,6 +65,7 @@ class Result:
     versions: Mapping[str, str]
     taken_at: str
     values: Mapping[str, float]
+    rounds: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def is_comparable(self, other: Result) -> bool:
         """Whether both are of the same model on the same machine, whatever the versions."""
@@ -83,7 +88,8 @@ class Result:
         """
         try:
             result = cls(**raw)
-            if all(isinstance(value, int | float) for value in result.values.values()):
+            rounds = [value for values in result.rounds.values() for value in values]
+            if all(isinstance(value, int | float) for value in [*result.values.values(), *rounds]):
                 return result
         except (TypeError, AttributeError):
             pass

@@ -30,7 +30,8 @@ def bench(model: str, rounds: int, as_json: bool, no_save: bool) -> None:
     """Measure loading, reading, writing, seeing and a second turn.
 
     The figures are kept. What is more than a tenth slower than the best one of the same model on
-    the same machine, whatever the version, is told.
+    the same machine, whatever the version, is told where the rounds can tell: three or more in
+    both, and all of them slower.
     """
     from gemma4_mlx.benchmark import History, measure, slower
 
@@ -63,6 +64,8 @@ def _print(result: Result, earlier: list[Result], worse: list[Slower]) -> None:
         return
     times = "once" if len(earlier) == 1 else f"{len(earlier)} times"
     click.echo(f"\nMeasured {times} before, last on {earlier[-1].taken_at[:10]}.")
+    if doubt := _doubt(result, earlier):
+        click.echo(doubt)
     for each in worse:
         unit, then = each.figure.unit, each.then
         click.secho(
@@ -71,6 +74,17 @@ def _print(result: Result, earlier: list[Result], worse: list[Slower]) -> None:
             f"(gemma4-mlx {then.versions.get('gemma4-mlx')}, mlx {then.versions.get('mlx')})",
             fg="yellow",
         )
+
+
+def _doubt(result: Result, earlier: list[Result]) -> str:
+    """Why nothing can be said of its speed compared to others; nothing if it can."""
+    from gemma4_mlx.benchmark import ENOUGH_ROUNDS, can_tell
+
+    if not can_tell(result):
+        return f"Whether that is slower cannot be told: it takes --rounds {ENOUGH_ROUNDS} or more."
+    if not any(map(can_tell, earlier)):
+        return f"None with the {ENOUGH_ROUNDS} rounds that it takes to tell whether this is slower."
+    return ""
 
 
 def _label(name: str) -> str:

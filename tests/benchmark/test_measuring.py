@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from click.testing import CliRunner
 from gemma4_mlx import benchmark
 from gemma4_mlx.benchmark import FIGURES, History, Result
 from gemma4_mlx.cli import main
-from tests.benchmark.test_history import BASE
+from tests.benchmark.test_history import BASE, with_rounds, with_values
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +28,8 @@ def result() -> Result:
 def test_every_figure_is_there_and_says_something(result: Result):
     assert set(result.values) == {figure.name for figure in FIGURES}
     assert all(value > 0 for value in result.values.values())
+    assert {name: [result.values[name]] for name in result.rounds} == result.rounds
+    assert set(result.values) - set(result.rounds) == {"load_s", "peak_bytes"}
 
 
 def test_it_says_what_was_measured_where(result: Result):
@@ -56,14 +57,23 @@ def bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
 def test_the_second_time_it_compares(bench):
     assert "first time" in bench(BASE)
-    told = bench(replace(BASE, values={**BASE.values, "decode_tokens_per_s": 25.0}))
+    told = bench(with_values(decode_tokens_per_s=25.0))
     assert "slower by 100%: write, at the beginning, 25.0 tokens/s, was 50.0 tokens/s" in told
     assert "gemma4-mlx 0.1.0" in told
     assert len(History().results()) == 2
 
 
+def test_a_run_of_one_round_says_that_it_cannot_be_compared(bench):
+    bench(with_rounds(0.2))
+    told = bench(with_rounds(0.4))
+    assert "slower by" not in told
+    assert "Whether that is slower cannot be told: it takes --rounds 3 or more." in told
+    assert "None with the 3 rounds that it takes" in bench(with_rounds(0.4, 0.4, 0.4))
+    assert "None with" not in bench(with_rounds(0.4, 0.4, 0.4))
+
+
 def test_as_json_without_keeping(bench):
     bench(BASE)
-    told = json.loads(bench(replace(BASE, values={"load_s": 3.0}), "--json", "--no-save"))
-    assert [each["figure"] for each in told["slower"]] == ["load_s"]
+    told = json.loads(bench(with_values(warm_turn_s=3.0), "--json", "--no-save"))
+    assert [each["figure"] for each in told["slower"]] == ["warm_turn_s"]
     assert len(History().results()) == 1
