@@ -1,6 +1,9 @@
 """The chat's driver: Textual's own, with a quicker reader, and with pictures where there are some.
 
 It is not known to the widgets: `picture_terminal` gives them what they need of it.
+
+Textual draws on the standard error, where libraries in C also say what is wrong with a picture or a
+clip. While the chat draws it has the terminal for itself, and the standard error is a log.
 """
 
 from __future__ import annotations
@@ -8,12 +11,15 @@ from __future__ import annotations
 import codecs
 import os
 import selectors
+import sys
 import threading
 from typing import Any
 
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 
+from gemma4_mlx.engine.log import limit_log
+from gemma4_mlx.folders import state_folder
 from tui.picture_terminal import PictureTerminal, terminal_for
 from tui.terminal_input import TerminalInput
 
@@ -22,6 +28,7 @@ TICK_S = 0.1
 READ_BYTES = 1 << 16
 LISTENER_TICKS = 20
 """After how many of them keys are read though nothing on the screen asked for them."""
+STDERR = 2
 
 
 class ChatDriver(LinuxDriver):
@@ -38,6 +45,20 @@ class ChatDriver(LinuxDriver):
         kind = terminal_for(os.environ)
         self.pictures: PictureTerminal | None = kind(self.write, app.call_later) if kind else None
         self.is_heard = threading.Event()
+        own = {"encoding": sys.stderr.encoding, "errors": sys.stderr.errors}
+        self._file = os.fdopen(os.dup(STDERR), "w", closefd=False, **own)
+
+    def start_application_mode(self) -> None:
+        """Draw; from here on the standard error is a log."""
+        log = _open_log()
+        os.dup2(log, STDERR)
+        os.close(log)
+        super().start_application_mode()
+
+    def close(self) -> None:
+        """Draw no more; the standard error is the terminal again, for an editor or the shell."""
+        super().close()
+        os.dup2(self._file.fileno(), STDERR)
 
     def run_input_thread(self) -> None:
         """Read until the app ends, or the terminal does."""
@@ -68,3 +89,15 @@ def take_keys(app: App[Any]) -> None:
 def picture_terminal(app: App[Any]) -> PictureTerminal | None:
     """The terminal that an app draws on, if it may show pictures."""
     return getattr(app._driver, "pictures", None)
+
+
+def _open_log() -> int:
+    """A descriptor of the chats' log; where there can be none, of what forgets everything."""
+    folder = state_folder() / "logs"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        log = os.open(folder / "chat.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError:
+        return os.open(os.devnull, os.O_WRONLY)
+    limit_log(log)
+    return log

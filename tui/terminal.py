@@ -46,12 +46,13 @@ def guarded(leave: Leave) -> Iterator[None]:
             process ends on the spot.
     """
     before = _modes()
+    errors = os.dup(_stderr())
     watches: list[threading.Timer] = []
 
     def end(number: int, frame: object) -> None:
         if watches:
-            _end_at_once(before, number)
-        watches.append(threading.Timer(PATIENCE_S, _end_at_once, (before, number)))
+            _end_at_once(before, errors, number)
+        watches.append(threading.Timer(PATIENCE_S, _end_at_once, (before, errors, number)))
         watches[0].daemon = True
         watches[0].start()
         leave(EXIT_SIGNAL + number)
@@ -60,19 +61,22 @@ def guarded(leave: Leave) -> Iterator[None]:
     try:
         yield
     finally:
-        restore(before)
+        restore(before, errors)
         for watch in watches:
             watch.cancel()
         for number, handler in handlers.items():
             signal.signal(number, handler)
+        os.close(errors)
 
 
-def restore(before: list[Any] | None) -> None:
+def restore(before: list[Any] | None, errors: int) -> None:
     """Put the terminal back, unless that has been done.
 
     Args:
         before: its modes when it was found; None if there was none.
+        errors: what the standard error was then; while the app draws it is another.
     """
+    os.dup2(errors, _stderr())
     if before is None or _modes() == before:
         return  # leaving the other screen twice would move the cursor
     with suppress(OSError):
@@ -96,8 +100,8 @@ def _modes() -> list[Any] | None:
     return modes
 
 
-def _end_at_once(before: list[Any] | None, number: int) -> None:
-    restore(before)
+def _end_at_once(before: list[Any] | None, errors: int, number: int) -> None:
+    restore(before, errors)
     os._exit(EXIT_SIGNAL + number)
 
 

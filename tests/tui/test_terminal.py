@@ -6,24 +6,30 @@ import fcntl
 import os
 import pty
 import select
+import shlex
 import signal
 import subprocess
 import sys
 import termios
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tui import terminal
+from tui.driver import STDERR
 
 CHAT = """
-import os, sys
+import ctypes, os, sys
 from gemma4_mlx.engine import FakeEngine
 from tui.app import ChatApp
 from tui.cli.chat import run
 from tui.settings.options import ChatOptions
 
 def action_break(app):
+    if os.environ["BREAK"] == "noise":
+        return ctypes.CDLL(None).perror(b"damaged.mp3")
     if os.environ["BREAK"] == "error":
         raise ZeroDivisionError
     os.kill(os.getpid(), 15)
@@ -39,6 +45,7 @@ print("closed" if engine.closed else "open")
 sys.exit(code)
 """
 BUDGET_S = 20.0
+BREAK = b"\x1b[24~"  # f12
 
 
 class Window:
@@ -66,6 +73,12 @@ class Window:
             assert time.monotonic() < until, self.seen[-2000:]
             self.read()
 
+    def wait_until(self, holds: Callable[[], bool]) -> None:
+        until = time.monotonic() + BUDGET_S
+        while not holds():
+            assert time.monotonic() < until
+            self.read()
+
     def read(self, within_s: float = 0.05) -> bool:
         """Whether something was written meanwhile."""
         if not select.select([self.master], [], [], within_s)[0]:
@@ -83,10 +96,7 @@ class Window:
 
     def end(self) -> int:
         """Wait for the end, and read what was written last."""
-        until = time.monotonic() + BUDGET_S
-        while self.process.poll() is None:
-            assert time.monotonic() < until
-            self.read()
+        self.wait_until(lambda: self.process.poll() is not None)
         for _ in range(4):
             self.read()
         return self.process.returncode
@@ -130,6 +140,17 @@ def window():
         each.close()
 
 
+class Log:
+    """Of what libraries in C complain of."""
+
+    def __init__(self, home: Path):
+        self.path = home / "state" / "logs" / "chat.log"
+
+    @property
+    def complaints(self) -> int:
+        return self.path.read_bytes().count(b"damaged.mp3: ")
+
+
 def test_a_signal_ends_the_chat_in_order(window):
     chat = window()
     chat.process.send_signal(signal.SIGTERM)
@@ -140,7 +161,7 @@ def test_a_signal_ends_the_chat_in_order(window):
 
 def test_an_error_of_the_chat_itself(window):
     chat = window("error")
-    chat.type(b"\x1b[24~")
+    chat.type(BREAK)
     assert chat.end() == 1
     chat.assert_restored()
     assert b"ZeroDivisionError" in chat.seen
@@ -149,7 +170,7 @@ def test_an_error_of_the_chat_itself(window):
 
 def test_a_chat_that_hangs_is_ended_by_the_second_signal(window):
     chat = window("sudden")
-    chat.type(b"\x1b[24~")
+    chat.type(BREAK)
     time.sleep(0.5)
     chat.process.send_signal(signal.SIGTERM)
     assert chat.end() == 143
@@ -170,10 +191,7 @@ def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(window):
     chat = window()
     chat.settle()  # what is drawn anew from here on is drawn because the terminal came back
     chat.type(b"\x1a")
-    until = time.monotonic() + BUDGET_S
-    while chat.modes != chat.before:
-        assert time.monotonic() < until
-        chat.read()
+    chat.wait_until(lambda: chat.modes == chat.before)
     _, status = os.waitpid(chat.process.pid, os.WUNTRACED)
     assert os.WIFSTOPPED(status)
     for _ in range(4):
@@ -189,6 +207,41 @@ def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(window):
     assert b"closed" in chat.seen
 
 
+def test_what_c_libraries_complain_of_is_in_the_log_and_not_on_the_screen(window, home):
+    chat, log = window("noise"), Log(home)
+    assert log.path.stat().st_mode & 0o77 == 0
+    chat.type(BREAK)
+    chat.wait_until(lambda: log.complaints == 1)
+    chat.type(b"\x11")
+    assert chat.end() == 0
+    chat.assert_restored()
+    assert b"damaged.mp3" not in chat.seen
+
+
+def test_an_editor_has_the_terminal_and_the_log_goes_on_after_it(window, home, monkeypatch):
+    is_terminal = "test -t 0 && test -t 1 && test -t 2 && echo edited by hand >&2"
+    monkeypatch.setenv("VISUAL", f"sh -c {shlex.quote(is_terminal)}")
+    chat, log = window("noise"), Log(home)
+    chat.type(b"\x07")
+    chat.wait_for(b"edited by hand")
+    chat.wait_until(lambda: chat.modes != chat.before)
+    chat.type(BREAK)
+    chat.wait_until(lambda: log.complaints == 1)
+    chat.type(b"\x11")
+    assert chat.end() == 0
+    assert b"damaged.mp3" not in chat.seen
+    assert b"edited by hand" not in log.path.read_bytes()
+
+
+def test_without_a_place_for_the_log_complaints_are_forgotten(window, home):
+    (home / "state").write_text("no folder")
+    chat = window("noise")
+    chat.type(BREAK)
+    chat.type(b"\x11")
+    assert chat.end() == 0
+    assert b"damaged.mp3" not in chat.seen
+
+
 def test_what_a_mac_notes_among_the_modes_is_no_other_mode(monkeypatch):
     """It says so from the moment on that lines are read again, until one has been."""
     modes = [0, 0, 0, termios.ICANON, 0, 0, []]
@@ -198,7 +251,7 @@ def test_what_a_mac_notes_among_the_modes_is_no_other_mode(monkeypatch):
     monkeypatch.setattr(os, "write", lambda fd, data: written.append(data))
     before = terminal._modes()
     modes[3] |= termios.PENDIN
-    terminal.restore(before)
+    terminal.restore(before, STDERR)
     assert written == []
     modes[3] &= ~termios.ICANON
     assert terminal._modes() != before
@@ -207,6 +260,6 @@ def test_what_a_mac_notes_among_the_modes_is_no_other_mode(monkeypatch):
 def test_what_was_put_right_already_is_left_alone(monkeypatch):
     written = []
     monkeypatch.setattr(os, "write", lambda fd, data: written.append(data))
-    terminal.restore(terminal._modes())
-    terminal.restore(None)
+    terminal.restore(terminal._modes(), STDERR)
+    terminal.restore(None, STDERR)
     assert written == []
