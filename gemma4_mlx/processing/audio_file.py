@@ -18,6 +18,7 @@ from gemma4_mlx.messages import AudioPart
 from gemma4_mlx.processing.attached_file import check_file, permission_hint, to_wav
 from gemma4_mlx.processing.container import FileState, is_container
 from gemma4_mlx.processing.kept import Kept
+from gemma4_mlx.processing.mono import Mix
 from gemma4_mlx.processing.mpeg_audio import behind_tags, mpeg_frames
 from gemma4_mlx.processing.ogg_pages import check_pages
 from gemma4_mlx.processing.promised_size import check_size
@@ -77,8 +78,8 @@ def read_audio(part: AudioPart) -> tuple[np.ndarray, int]:
         Samples float32 [samples], the mean of all channels, and the sampling rate in Hz.
 
     Raises:
-        AttachmentError: it cannot be read, is too long (see `read_audio_length`), or holds no
-            usable samples.
+        AttachmentError: it cannot be read, is too long (see `read_audio_length`), holds no
+            usable samples, or its channels cancel each other.
     """
     if isinstance(part.source, Excerpt):
         heard = part.source
@@ -97,7 +98,10 @@ def read_audio(part: AudioPart) -> tuple[np.ndarray, int]:
             f"{part.name} has samples up to {peak:g}, expected -1 to 1",
             "divide 16-bit values by 32768",
         )
-    return samples.mean(axis=1, dtype=np.float32), rate
+    mix = Mix()
+    mono = mix.add(samples)
+    mix.check(part.name, is_file=isinstance(part.source, str | Path))
+    return mono, rate
 
 
 def read_audio_length(part: AudioPart) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from gemma4_mlx.processing.container import (
     duration_s,
     open_container,
 )
+from gemma4_mlx.processing.mono import Mix
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -43,17 +44,19 @@ def read_sound(file: FileState, name: str) -> tuple[np.ndarray, int]:
     """The whole track, its channels mixed down: float32 [samples], and its rate in Hz.
 
     Raises:
-        AttachmentError: it cannot be read, has no sound, or is damaged.
+        AttachmentError: it cannot be read, has no sound, is damaged, or its channels cancel each
+            other.
     """
     check_whole(file.path, name)
     from av.error import FFmpegError
 
+    mix = Mix()
     with open_container(file.path, name) as container:
         stream = _sound_track(container, name)
         length, rate = _length(container, stream, name)
         samples, found = np.zeros(length, np.float32), 0
         with suppress(FFmpegError):  # how much can be decoded is told below
-            for piece in _mono(container, stream):
+            for piece in map(mix.add, _pieces(container, stream)):
                 room = samples[found : found + len(piece)]
                 room[:] = piece[: len(room)]
                 found += len(piece)
@@ -63,19 +66,20 @@ def read_sound(file: FileState, name: str) -> tuple[np.ndarray, int]:
             f"{found / rate:.1f} s can be decoded",
             f"attach another copy. To hear what is there: {to_wav(name)}",
         )
+    mix.check(name)
     return samples, rate
 
 
-def _mono(container: InputContainer, stream: AudioStream) -> Iterator[np.ndarray]:
-    """Pieces of the track: float32 [samples], the mean of all channels."""
+def _pieces(container: InputContainer, stream: AudioStream) -> Iterator[np.ndarray]:
+    """Pieces of the track: float32 [samples, channels]."""
     from av.audio.resampler import AudioResampler
 
     even = AudioResampler(format="fltp", rate=stream.rate)  # a format for all codecs
     for frame in container.decode(stream):
         for piece in even.resample(frame):
-            yield piece.to_ndarray().mean(axis=0, dtype=np.float32)
+            yield piece.to_ndarray().T
     for piece in even.resample(None):
-        yield piece.to_ndarray().mean(axis=0, dtype=np.float32)
+        yield piece.to_ndarray().T
 
 
 def _sound_track(container: InputContainer, name: str) -> AudioStream:

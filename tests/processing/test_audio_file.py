@@ -59,6 +59,37 @@ def test_pain_10_files_are_read(tmp_path: Path, kind: str) -> None:
     assert read_audio_length(part(path)) == (len(samples), 24000)
 
 
+@pytest.mark.parametrize("kind", ["wav 16 bit", "flac", "ogg", "mp3", "array"])
+def test_channels_that_cancel_each_other_are_told(tmp_path: Path, kind: str) -> None:
+    stereo = np.stack([chirp(48000), -chirp(48000)], axis=1)
+    source, rate, cure = stereo, 48000, "samples[:, 0]"
+    if kind != "array":
+        suffix, options, _ = FILES[kind]
+        source, rate = saved(tmp_path, suffix, stereo, samplerate=48000, **options), None
+        cure = "ffmpeg -i clip -af 'pan=mono|c0=c0' mono"
+    with pytest.raises(AttachmentError, match="cancel each other") as caught:
+        read_audio(part(source, rate))
+    assert cure in caught.value.hint
+
+
+def test_channels_of_which_something_is_left_and_silence_are_heard(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).normal(scale=0.1, size=(48000, 2))
+    tilted = np.stack([chirp(48000), -0.9 * chirp(48000)], axis=1)
+    for stereo in (noise, tilted, np.zeros((48000, 2)), np.zeros((48000, 1)), noise[:, :1]):
+        path = saved(tmp_path, ".wav", stereo, samplerate=48000, subtype="FLOAT")
+        assert np.allclose(read_audio(part(path))[0], stereo.mean(axis=1), atol=1e-6)
+
+
+def test_a_recording_is_judged_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gemma4_mlx.processing.mono._BLOCK", 1000)
+    left = chirp(48000)
+    right = -left
+    with pytest.raises(AttachmentError, match="cancel each other"):
+        read_audio(part(np.stack([left, right], axis=1), 48000))
+    right[40000:] = 0  # what is heard begins here
+    assert read_audio(part(np.stack([left, right], axis=1), 48000))[0][40000:].any()
+
+
 def test_channels_are_averaged(tmp_path: Path) -> None:
     stereo = np.stack([chirp(16000), np.zeros(16000)], axis=1)
     path = saved(tmp_path, ".wav", stereo, samplerate=16000, subtype="FLOAT")

@@ -330,6 +330,16 @@ def test_a_clip_in_a_file_for_videos_is_a_clip(tmp_path):
     assert clip_cost(AudioPart(path)).tokens == 50
 
 
+def test_channels_that_cancel_each_other_are_told_of_these_files_too(tmp_path):
+    path = write_sound(tmp_path / "a memo.m4a", 1.0, 1.0, -1.0)
+    with pytest.raises(AttachmentError, match="cancel each other") as caught:
+        read_audio(AudioPart(path, name=path.name))
+    assert "ffmpeg -i 'a memo.m4a' -af 'pan=mono|c0=c0' mono.m4a" in caught.value.hint
+    path = write_sound(tmp_path / "fine.m4a", 1.0, 1.0, -0.5)
+    samples, _ = read_audio(AudioPart(path, name=path.name))
+    assert samples.std() == pytest.approx(tone(1.0).std() / 4, rel=0.1)
+
+
 def test_a_video_without_sound_is_no_clip(tmp_path):
     path = write_video(tmp_path / "a.mp4", 2)
     with pytest.raises(AttachmentError, match="has no sound"):

@@ -53,10 +53,12 @@ def write_video(
     return path
 
 
-def write_sound(path: Path, seconds: float) -> Path:
-    """Write a file for videos that holds sound alone."""
+def write_sound(path: Path, seconds: float, *channels: float) -> Path:
+    """Write a file for videos that holds sound alone; two channels, if any are given, are that
+    many times the tone."""
+    layout, scales = ("stereo", channels) if channels else ("mono", (1.0,))
     with av.open(str(path), "w", format="mp4") as container:
-        _write_sound(container, _sound_stream(container, path), seconds)
+        _write_sound(container, _sound_stream(container, path, layout), seconds, scales)
     return path
 
 
@@ -72,13 +74,16 @@ def tone(seconds: float) -> np.ndarray:
     return (0.5 * np.sin(2 * np.pi * 440 * t)).astype(np.float32)
 
 
-def _sound_stream(container: Any, path: Path) -> Any:
+def _sound_stream(container: Any, path: Path, layout: str = "mono") -> Any:
     codec = "libopus" if path.suffix == ".webm" else "aac"
-    return container.add_stream(codec, rate=SOUND_RATE, layout="mono")
+    return container.add_stream(codec, rate=SOUND_RATE, layout=layout)
 
 
-def _write_sound(container: Any, stream: Any, seconds: float) -> None:
-    frame = av.AudioFrame.from_ndarray(tone(seconds)[None], "fltp", "mono")
+def _write_sound(
+    container: Any, stream: Any, seconds: float, scales: Sequence[float] = (1.0,)
+) -> None:
+    samples = np.stack([tone(seconds) * np.float32(scale) for scale in scales])
+    frame = av.AudioFrame.from_ndarray(samples, "fltp", stream.layout.name)
     frame.sample_rate, frame.pts = SOUND_RATE, 0
     for piece in (frame, None):
         container.mux(stream.encode(piece))
