@@ -28,6 +28,7 @@ from gemma4_mlx.kv_format import KVFormat
 from gemma4_mlx.loop_guard import LoopGuard
 from gemma4_mlx.memory import Plan, plan_turn, require_room
 from gemma4_mlx.memory.scratch import pixel_bytes
+from gemma4_mlx.memory.weights import part_of
 from gemma4_mlx.messages import ImageTokens, Message
 from gemma4_mlx.model import Gemma4
 from gemma4_mlx.sampling import Sampler, SamplingOptions, SamplingParams
@@ -259,6 +260,9 @@ def plan_answer(
 ) -> Plan | None:
     """How to run a turn so that it fits; None for a model without a plan.
 
+    Towers that an earlier turn has left in memory, and this one does not need, are let go of
+    unless half of what is free holds them: a session's snapshots take the other half.
+
     Args:
         model: with the plan that it was loaded by.
         media: all that is attached; what is `cached` need not be encoded.
@@ -284,7 +288,18 @@ def plan_answer(
         pixel_bytes=_pixel_bytes(model.config, media),
     )
     require_room(plan)
+    if plan.choice.keeps_towers:  # else they are let go of anyway
+        free_bytes = plan.limit_bytes - plan.total_bytes
+        if _idle_tower_bytes(model, plan) > free_bytes // 2:
+            model.release_towers()
     return plan
+
+
+def _idle_tower_bytes(model: Gemma4, plan: Plan) -> int:
+    """What towers hold that are in memory and that the plan does not count."""
+    present = {part_of(f"{path}.") for path in model.towers.present}
+    idle = present.difference(line.key for line in plan.lines)
+    return plan.weights.nbytes(plan.machine.item_bytes, *idle) if idle else 0
 
 
 def _is_new_picture(receipt: MediaReceipt) -> bool:

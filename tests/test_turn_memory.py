@@ -14,6 +14,7 @@ from gemma4_mlx.cli import main
 from gemma4_mlx.errors import MemoryLimitError
 from gemma4_mlx.events import Finished, MediaReceipt, PromptProgress, TextDelta
 from gemma4_mlx.memory import Choice, Machine, plan_turn
+from gemma4_mlx.towers import VISION
 
 LONG = [{"role": "user", "content": "Who are you? " * 70}]
 
@@ -96,6 +97,25 @@ def test_towers_are_let_go_of_where_the_plan_says_so(pocket, tmp_path, monkeypat
     texts = [[e for e in one if isinstance(e, TextDelta)] for one in (kept, let_go)]
     assert texts[0] == texts[1]
     assert isinstance(let_go[-1], Finished)
+
+
+@pytest.mark.parametrize("spare_bytes", [-2, 0])
+def test_towers_of_an_earlier_turn_are_let_go_of_where_there_is_no_room(
+    pocket, tmp_path, monkeypatch, spare_bytes
+):
+    model, processor = pocket
+    path = tmp_path / "a.png"
+    Image.new("RGB", (64, 64), "red").save(path)
+    told(model, processor, [{"role": "user", "content": [{"type": "image", "path": str(path)}]}])
+    assert model.towers.present == frozenset(VISION)
+    plan = turn.plan_turn(model.plan, context=99, new=95)
+    tower_bytes = plan.weights.nbytes(plan.machine.item_bytes, "vision")
+    usable_bytes = plan.total_bytes + 2 * tower_bytes + spare_bytes
+    small = replace(plan, machine=replace(plan.machine, usable_bytes=usable_bytes))
+    monkeypatch.setattr(turn, "plan_turn", lambda plan, **_: small)
+    assert tower_bytes and small.choice.keeps_towers
+    told(model, processor, LONG)
+    assert bool(model.towers.present) == (spare_bytes >= 0)
 
 
 def test_pain_22_ask_ends_with_4_where_the_model_does_not_fit(monkeypatch):
