@@ -117,7 +117,7 @@ class Answer:
 
 def _reading(progress: PromptProgress) -> str:
     if progress.is_encoding:
-        return f"encoding what is attached, {progress.encoded + 1} of {progress.to_encode}"
+        return f"looking at what is attached, {progress.encoded + 1} of {progress.to_encode}"
     is_over = progress.done == progress.total
     return "" if is_over else f"reading {progress.done} of {progress.total} tokens"
 

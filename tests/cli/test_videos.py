@@ -86,7 +86,7 @@ def test_whoever_watches_is_told_what_is_encoded_and_read(monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     answer = Answer(Notes(), as_json=False, load_s=0.0)
     answer.tell([PromptProgress(0, 40, encoded=1, to_encode=3)])
-    assert "encoding what is attached, 2 of 3" in capsys.readouterr().err
+    assert "looking at what is attached, 2 of 3" in capsys.readouterr().err
     answer.tell([PromptProgress(0, 40, encoded=3, to_encode=3)])
     assert "reading 0 of 40 tokens" in capsys.readouterr().err
     answer.tell([PromptProgress(40, 40)])
