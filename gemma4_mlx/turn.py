@@ -27,7 +27,7 @@ from gemma4_mlx.inputs import ModelInputs
 from gemma4_mlx.kv_format import KVFormat
 from gemma4_mlx.loop_guard import LoopGuard
 from gemma4_mlx.memory import Plan, plan_turn, require_room
-from gemma4_mlx.memory.scratch import pixel_bytes
+from gemma4_mlx.memory.scratch import feature_bytes, pixel_bytes
 from gemma4_mlx.memory.weights import part_of
 from gemma4_mlx.messages import ImageTokens, Message
 from gemma4_mlx.model import Gemma4
@@ -285,7 +285,7 @@ def plan_answer(
         new=new,
         image_tokens=max(to_see, default=0),
         hears=any(each.kind == "audio" and not each.cached for each in media),
-        pixel_bytes=_pixel_bytes(model.config, media),
+        prepared_bytes=_prepared_bytes(model.config, media),
     )
     require_room(plan)
     if plan.choice.keeps_towers:  # else they are let go of anyway
@@ -306,18 +306,19 @@ def _is_new_picture(receipt: MediaReceipt) -> bool:
     return receipt.kind != "audio" and not receipt.cached
 
 
-def _pixel_bytes(config: ModelConfig, media: Sequence[MediaReceipt]) -> int:
-    """Of all pictures and frames as the processor hands them over, each as large as the largest.
-
-    Images and videos are two arrays.
-    """
+def _prepared_bytes(config: ModelConfig, media: Sequence[MediaReceipt]) -> int:
+    """Of all pictures, frames and clips as the processor hands them over."""
     vision = config.vision_config
-    total = 0
-    for kind in ("image", "video"):
-        pieces = [(each.frames or 1, each.rows) for each in media if each.kind == kind]
-        rows = max((rows // count for count, rows in pieces), default=0)
-        total += rows * sum(count for count, _ in pieces)
-    return pixel_bytes(vision, total) if vision is not None else 0
+    seen = _prepared_rows(media, "image") + _prepared_rows(media, "video")
+    pixels = pixel_bytes(vision, seen) if vision is not None else 0
+    return pixels + feature_bytes(_prepared_rows(media, "audio"))
+
+
+def _prepared_rows(media: Sequence[MediaReceipt], kind: str) -> int:
+    """Soft tokens of an array of one kind, in which each is as long as the longest."""
+    pieces = [(each.frames or 1, each.rows) for each in media if each.kind == kind]
+    longest = max((rows // count for count, rows in pieces), default=0)
+    return longest * sum(count for count, _ in pieces)
 
 
 def _stop_ids(generation_config: Mapping[str, Any], control: ControlIds) -> frozenset[int]:

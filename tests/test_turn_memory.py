@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
@@ -14,6 +15,7 @@ from gemma4_mlx.cli import main
 from gemma4_mlx.errors import MemoryLimitError
 from gemma4_mlx.events import Finished, MediaReceipt, PromptProgress, TextDelta
 from gemma4_mlx.memory import Choice, Machine, plan_turn
+from gemma4_mlx.messages import AudioPart
 from gemma4_mlx.towers import VISION
 
 LONG = [{"role": "user", "content": "Who are you? " * 70}]
@@ -75,11 +77,23 @@ def test_pain_22_all_pixels_of_a_conversation_are_planned_for(pocket):
         plan = turn.plan_answer(model, media, new=3000, context=3100)
         assert plan is not None
         nbytes = sum(line.nbytes for line in plan.lines if line.key == "media")
-        told.append((plan.demand.image_tokens, plan.demand.pixel_bytes, nbytes))
+        told.append((plan.demand.image_tokens, plan.demand.prepared_bytes, nbytes))
     assert [tokens for tokens, *_ in told] == [0, 63, 266]
     wanted = [0, 32 * 63 * of_a_token, (32 * 63 + 2 * 266) * of_a_token]
     assert [pixels for _, pixels, _ in told] == wanted
     assert told[2][2] - told[1][2] > 266 * of_a_token
+
+
+def test_pain_22_a_long_recording_is_planned_for(pocket):
+    model, processor = pocket
+    sound = np.zeros(65 * 16_000, np.float32)
+    inputs = processor([{"role": "user", "content": [AudioPart(sound, 16_000)]}])
+    plan = turn.plan_answer(model, inputs.media, new=2000, context=2100)
+    assert plan is not None and inputs.input_features is not None
+    stated = plan.demand.prepared_bytes
+    assert 0 <= stated - inputs.input_features.nbytes < 0.01 * stated
+    one_part = turn.plan_answer(model, inputs.media[:1], new=2000, context=2100)
+    assert one_part is not None and plan.total_bytes > one_part.total_bytes
 
 
 def test_towers_are_let_go_of_where_the_plan_says_so(pocket, tmp_path, monkeypatch):

@@ -51,7 +51,8 @@ class Demand:
         image_tokens: of the largest picture, or its budget; 0 for none; None for 280 where the
             model sees.
         hears: whether there will be clips; None for yes where it hears.
-        pixel_bytes: of all pictures and frames, as arrays; those of one are counted anyway.
+        prepared_bytes: of all pictures, frames and clips as the processor hands them over; the
+            largest picture is counted anyway.
         per_layer_table: "auto" leaves it to the plan.
         kv: how full layers keep keys and values; None leaves it to the plan.
     """
@@ -60,7 +61,7 @@ class Demand:
     new: int | None = None
     image_tokens: int | None = None
     hears: bool | None = None
-    pixel_bytes: int = 0
+    prepared_bytes: int = 0
     per_layer_table: Literal["auto", "resident", "mapped"] = "auto"
     kv: KVFormat | None = None
 
@@ -198,7 +199,7 @@ def _lines(plan: Plan) -> Iterator[Line]:
         demand.image_tokens or 0,
         bool(demand.hears),
         item,
-        pixels=demand.pixel_bytes,
+        prepared_bytes=demand.prepared_bytes,
     )
     if not plan.choice.keeps_towers and towers:
         media += plan.weights.nbytes(item, *towers)

@@ -62,7 +62,7 @@ def plan_turn(
     new: int,
     image_tokens: int = 0,
     hears: bool = False,
-    pixel_bytes: int = 0,
+    prepared_bytes: int = 0,
 ) -> Plan:
     """How to run a model that is loaded, for one turn.
 
@@ -72,7 +72,7 @@ def plan_turn(
         new: positions that are to be read.
         image_tokens: soft tokens of the largest picture among them; 0 for none.
         hears: whether there is a clip among them.
-        pixel_bytes: of all pictures and frames of the conversation, as arrays.
+        prepared_bytes: of all pictures, frames and clips of the conversation, as arrays.
 
     Returns:
         What that takes, and with which choices; its verdict says whether it fits.
@@ -83,7 +83,7 @@ def plan_turn(
         new=new,
         image_tokens=image_tokens,
         hears=hears,
-        pixel_bytes=pixel_bytes,
+        prepared_bytes=prepared_bytes,
         per_layer_table=plan.choice.per_layer_table,
     )
     return _chosen(replace(plan, demand=demand))

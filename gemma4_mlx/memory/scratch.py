@@ -25,6 +25,7 @@ CLIP_FRAMES, MEL_BINS = 3000, 128
 """Log-mel frames of the longest clip (30 s), and their width."""
 
 _WIDE = 4  # bytes of a float32
+_TOKEN_FRAMES = 4  # log-mel frames of a soft token
 _GPU_QUERIES, _CPU_QUERIES = 3, 7  # arrays of all queries, while norm and rope make them
 _GPU_HIDDEN, _CPU_HIDDEN = 3, 5  # arrays of the MLP's width
 
@@ -115,6 +116,11 @@ def pixel_bytes(config: VisionConfig, image_tokens: int) -> int:
     return image_tokens * config.pooling_kernel_size**2 * 3 * config.patch_size**2 * _WIDE
 
 
+def feature_bytes(clip_tokens: int) -> int:
+    """A clip of so many soft tokens as the processor hands it over, float32."""
+    return clip_tokens * _TOKEN_FRAMES * MEL_BINS * _WIDE
+
+
 def audio_bytes(config: AudioConfig, item_bytes: int) -> int:
     """What encoding a clip of 30 s takes: its two convolutions take most."""
     first, second = config.subsampling_conv_channels
@@ -127,11 +133,11 @@ def audio_bytes(config: AudioConfig, item_bytes: int) -> int:
 
 
 def media_bytes(
-    config: ModelConfig, image_tokens: int, hears: bool, item_bytes: int, *, pixels: int = 0
+    config: ModelConfig, image_tokens: int, hears: bool, item_bytes: int, *, prepared_bytes: int = 0
 ) -> int:
     """The most that encoding one picture, or one clip, takes.
 
-    `pixels` are bytes of all pictures that there are meanwhile.
+    `prepared_bytes` are those of all pictures, frames and clips that there are meanwhile.
     """
     vision, audio = config.vision_config, config.audio_config
     sizes = [0]
@@ -140,7 +146,7 @@ def media_bytes(
     if audio is not None and hears:
         sizes.append(audio_bytes(audio, item_bytes))
     here = pixel_bytes(vision, image_tokens) if vision is not None else 0
-    return max(sizes) + max(0, pixels - here)
+    return max(sizes) + max(0, prepared_bytes - here)
 
 
 def _layer_bytes(config: TextConfig, layer: LayerSpec, reading: Reading) -> int:
