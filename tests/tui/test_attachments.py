@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 from dataclasses import replace
 
@@ -78,6 +79,44 @@ async def test_a_bad_file_is_told_on_its_row_and_not_sent(tmp_path, make, kind, 
         assert "cannot be sent" not in " ".join(chat.lines[-4:])
         await chat.press("right", "delete", "enter")
         assert len(chat.engine.requests) == 1
+
+
+async def test_of_several_bad_files_the_names_stay_and_hints_give_way(tmp_path):
+    files = [make(tmp_path) for make in (text_file, broken_jpeg, empty_file)]
+    names = [file.name for file in files]
+    async with chatting(size=(80, 24)) as chat:
+        await chat.paste("\n".join(map(str, files)))
+        assert [row.holds.name for row in chat.rows if row.error] == names
+        words = " ".join(chat.text.split())
+        assert all(row.error.message in words for row in chat.rows)
+        assert chat.rows[0].error.hint not in words
+
+        many = [tmp_path / f"page {number}.png" for number in range(3)]
+        for path in many:
+            path.write_text("no picture")
+        await chat.paste("\n".join(map(shlex.quote, map(str, many))))
+        names += [path.name for path in many]
+        assert all(f"{name} is " in chat.text for name in names)
+
+        await chat.press(*["up"] * len(names))
+        assert chat.rows[0].error.hint in " ".join(chat.text.split())
+        await chat.press("escape")
+        await chat.enter("What is it?")
+        assert chat.engine.requests == []
+        assert all(name in " ".join(chat.lines[-4:]) for name in names)
+
+
+async def test_hints_come_back_where_there_is_room(tmp_path):
+    async with chatting(size=(80, 15)) as chat:
+        await chat.paste(str(text_file(tmp_path)))
+        hint = chat.rows[0].error.hint
+        assert hint in " ".join(chat.text.split())
+        await chat.paste(str(empty_file(tmp_path)))
+        assert hint not in " ".join(chat.text.split())
+        assert "notes.png is " in chat.text
+        await chat.pilot.resize_terminal(80, 24)
+        await chat.settle()
+        assert hint in " ".join(chat.text.split())
 
 
 async def test_a_fault_of_a_decoder_is_told_on_the_row(tmp_path, monkeypatch):

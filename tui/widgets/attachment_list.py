@@ -14,7 +14,7 @@ from tui.attachments.attachment import Attachment
 from tui.attachments.draft_arguments import named_files, named_place, refusal
 from tui.attachments.draft_tokens import DraftTokens
 from tui.attachments.paths import Kind
-from tui.widgets.attachment_row import AttachmentRow
+from tui.widgets.attachment_row import BREVITIES, AttachmentRow
 
 
 class AttachmentList(VerticalScroll, can_focus=False):
@@ -76,10 +76,10 @@ class AttachmentList(VerticalScroll, can_focus=False):
 
     def problem(self) -> str:
         """Why it cannot be sent; nothing if it can, or will be when it is read."""
-        for row in self.rows:
-            if row.error is not None:
-                return f"{row.holds.name} cannot be sent: take it out with /drop, or ↑ and del"
-        return ""
+        names = [row.holds.name for row in self.rows if row.error is not None]
+        if len(names) > 1:
+            return f"take out with /drop, or ↑ and del, what cannot be sent: {', '.join(names)}"
+        return f"{names[0]} cannot be sent: take it out with /drop, or ↑ and del" if names else ""
 
     def meet(self, model: ModelReady) -> None:
         """The model is known now: its own budget, and what it can take."""
@@ -189,8 +189,24 @@ class AttachmentList(VerticalScroll, can_focus=False):
         message.stop()
         self.focus_row(self.rows.index(message.row) + message.by)
 
+    def on_resize(self) -> None:
+        """There may be room for more words, or less."""
+        self.shorten_rows()
+
+    def shorten_rows(self) -> None:
+        """The names of all that cannot be sent stay in sight: hints go first, then reasons."""
+        most, width = self.styles.max_height, self.size.width
+        if most is None or not width:
+            return
+        needed = {each: sum(row.lines(each, width) for row in self.rows) for each in BREVITIES}
+        fitting = (each for each in BREVITIES if needed[each] <= most.value)
+        brevity = next(fitting, BREVITIES[-1])
+        for row in self.rows:
+            row.shorten(brevity)
+
     def _tell_change(self) -> None:
         self.display = bool(self.rows)
+        self.shorten_rows()
         if not any(row.has_focus for row in self.rows):
             self.call_after_refresh(self.scroll_end, animate=False)
         self.post_message(self.Changed())

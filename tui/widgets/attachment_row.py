@@ -16,11 +16,16 @@ from gemma4_mlx.messages import ImageTokens
 from tui import figures
 from tui.attachments.attachment import Attachment
 from tui.attachments.player import Playing
-from tui.theme import QUIET
 from tui.widgets.budget_selector import BudgetSelector
 from tui.widgets.file_name import FileName
 
 LOOK_AT_PLAYER_S = 0.25
+
+BREVITIES = ("", "-hint-cut", "-no-hint", "-reason-cut")
+"""How a row that cannot be sent says less and less, while it has not the focus; classes."""
+
+_BESIDE_REASON = 5
+"""Columns of sign and cross."""
 
 
 class AttachmentRow(Vertical, can_focus=True):
@@ -115,13 +120,33 @@ class AttachmentRow(Vertical, can_focus=True):
         with Horizontal(classes="row-line"):
             yield Static(classes="row-sign")
             yield FileName(self.holds.name, classes="row-name")
-            yield Static(markup=False, classes="row-error")
+            with Vertical(classes="row-error"):
+                yield Static(markup=False, classes="row-reason")
+                yield Static(markup=False, classes="row-hint")
             if self.holds.kind == "image":
                 yield BudgetSelector()
             yield Static(markup=False, classes="row-cost")
             yield Static(markup=False, classes="row-seen")
             yield Static("✕", classes="row-remove")
         yield Static(markup=False, classes="row-advice")
+
+    def lines(self, brevity: str, width: int) -> int:
+        """How many it takes at a width, if it is so brief and has not the focus."""
+        if self.error is None:
+            return 1 + self.has_class("-loses")
+        if brevity == "-reason-cut":
+            return 1
+        beside = max(1, width - _BESIDE_REASON)
+        reason, hint = (
+            max(1, len(Content(text).wrap(beside)))
+            for text in (self.error.message, self.error.hint)
+        )
+        return reason + {"": hint, "-hint-cut": 1}.get(brevity, 0)
+
+    def shorten(self, brevity: str) -> None:
+        """Be so brief from now on."""
+        for each in filter(None, BREVITIES):
+            self.set_class(each == brevity, each)
 
     def on_mount(self) -> None:
         """Open the file, away from the screen's thread."""
@@ -239,8 +264,8 @@ class AttachmentRow(Vertical, can_focus=True):
         self.set_class(bool(waste), "-wastes")
         self.query_one(".row-advice", Static).update(loss or waste)
         if error is not None:
-            hint = (f"\n{error.hint}", QUIET)
-            self.query_one(".row-error", Static).update(Content.assemble(error.message, hint))
+            self.query_one(".row-reason", Static).update(error.message)
+            self.query_one(".row-hint", Static).update(error.hint)
         for selector in self.query(BudgetSelector):
             selector.value = held.image_tokens
         self.post_message(self.Changed())

@@ -34,8 +34,6 @@ from tui.widgets.prompt_box import PromptBox
 from tui.widgets.recorder import Recorder
 
 PLACEHOLDER = "Ask, drop a file, @ finds one, / lists commands"
-SHORT_WINDOW = 22
-"""Lines; below it the prompt grows less."""
 
 
 class Composer(Vertical):
@@ -112,10 +110,6 @@ class Composer(Vertical):
         """Typing works from the first frame on."""
         self.prompt.focus()
         self.watch(self.prompt, "is_suggesting", self.show_keys)
-
-    def on_resize(self) -> None:
-        """In a short window the conversation needs the lines."""
-        self.set_class(self.app.size.height < SHORT_WINDOW, "-short")
 
     # For the screen
 

@@ -23,6 +23,9 @@ class AttachingScreen(Screen[None]):
 
     options = ChatOptions()
 
+    # In a short window the conversation needs the lines.
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (22, "-tall")]
+
     BINDINGS = [
         Binding("ctrl+f", "browse", "Attach files", id="chat.files"),
         Binding("ctrl+r", "record", "Record", id="chat.record"),
@@ -46,6 +49,11 @@ class AttachingScreen(Screen[None]):
         """Other keys may have been chosen elsewhere."""
         for composer in self.query(Composer):
             composer.show_keys()
+
+    def on_resize(self) -> None:
+        """Attachments have more lines now, or fewer."""
+        for composer in self.query(Composer):
+            self.call_after_refresh(composer.attached.shorten_rows)
 
     def action_browse(self) -> None:
         """Choose files."""
