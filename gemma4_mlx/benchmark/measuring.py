@@ -57,14 +57,17 @@ def measure(name: str, rounds: int = 3, tell: Tell = lambda what: None) -> Resul
     started = time.perf_counter()
     model, processor = load(name)
     values = {"load_s": time.perf_counter() - started}
-    bench, rounds_of = _Bench(model, processor), {}
-    peak_bytes = mx.get_peak_memory()
-    for figure, work in bench.works().items():
-        tell(figure)
-        work()  # kernels are compiled, and files are read for the first time
-        rounds_of[figure] = [work() for _ in range(rounds)]
-        values[figure] = statistics.median(rounds_of[figure])
-        peak_bytes = max(peak_bytes, mx.get_peak_memory())  # turns begin to count anew
+    works, peak_bytes = _Bench(model, processor).works(), mx.get_peak_memory()
+    taken: dict[str, list[float]] = {figure: [] for figure in works}
+    # Not all rounds of a figure at once: a machine that is busy for a while spoils but one of each.
+    for _ in range(1 + rounds):
+        for figure, work in works.items():
+            tell(figure)
+            taken[figure].append(work())
+            peak_bytes = max(peak_bytes, mx.get_peak_memory())  # turns begin to count anew
+    # In the first round kernels are compiled, and files are read for the first time.
+    counted = {figure: found[1:] for figure, found in taken.items()}
+    values |= {figure: statistics.median(found) for figure, found in counted.items()}
     values["peak_bytes"] = peak_bytes
     return Result(
         model=name,
@@ -74,7 +77,7 @@ def measure(name: str, rounds: int = 3, tell: Tell = lambda what: None) -> Resul
         versions={each: version(each) for each in ("gemma4-mlx", "mlx")},
         taken_at=datetime.now().astimezone().isoformat(timespec="seconds"),
         values=values,
-        rounds=rounds_of,
+        rounds=counted,
     )
 
 

@@ -32,6 +32,17 @@ def test_every_figure_is_there_and_says_something(result: Result):
     assert set(result.values) - set(result.rounds) == {"load_s", "peak_bytes"}
 
 
+def test_rounds_take_turns_and_the_first_warms_up(monkeypatch: pytest.MonkeyPatch):
+    told: list[str] = []
+    times = iter([9.0, 9.0, 0.1, 3.0, 0.2, 2.0, 0.3, 1.0])
+    works = {"picture_s": lambda: next(times), "warm_turn_s": lambda: next(times)}
+    monkeypatch.setattr("gemma4_mlx.benchmark.measuring._Bench.works", lambda _: works)
+    result = benchmark.measure("pocket", 3, told.append)
+    assert told == ["loading", *[*works] * 4]
+    assert result.rounds == {"picture_s": [0.1, 0.2, 0.3], "warm_turn_s": [3.0, 2.0, 1.0]}
+    assert (result.values["picture_s"], result.values["warm_turn_s"]) == (0.2, 2.0)
+
+
 def test_it_says_what_was_measured_where(result: Result):
     assert len(result.identity) == 64
     assert set(result.versions) == {"gemma4-mlx", "mlx"}
