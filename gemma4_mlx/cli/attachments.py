@@ -29,7 +29,9 @@ def attachment(path: Path, *, split: bool = True) -> MediaPart:
         with path.open("rb") as file:
             start = file.read(12)
     except FileNotFoundError:
-        raise AttachmentError(f"{path}: no such file", _why_missing(path)) from None
+        # A path has one slash where an address has two.
+        named = re.sub(r"^([a-z]+):/", r"\1://", str(path))
+        raise AttachmentError(f"{named}: no such file", _why_missing(path)) from None
     except IsADirectoryError:
         hint = "attach the files in it one by one"
         raise AttachmentError(f"{path} is a folder", hint) from None

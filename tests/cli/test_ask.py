@@ -289,7 +289,7 @@ def test_pain_13_whoever_refuses_the_split_is_told(run, tmp_path):
 def test_a_name_that_the_shell_left_alone_is_told(run, name, hint):
     done = run("RuntimeError", "ask", "Hi", "-a", name)
     assert done.exit_code == 5
-    assert "no such file\n" in done.stderr
+    assert f"{name}: no such file\n" in done.stderr
     assert hint in done.stderr
 
 

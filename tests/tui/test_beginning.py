@@ -18,7 +18,7 @@ async def test_thinking_in_a_long_chat_says_what_is_read_again():
         assert "thinking on" in chat.lines[-1] and AGAIN not in chat.text  # it is short
         await chat.enter("Two?")
         await chat.press("ctrl+t")
-        assert f"thinking off · {AGAIN} 2400" in chat.lines[-1]
+        assert f"thinking off · {AGAIN} 2400 tokens" in chat.lines[-1]
         await chat.press("ctrl+t")
         assert "thinking on · as it was: nothing is read again" in chat.lines[-1]
         await chat.enter("/think off")
@@ -27,7 +27,7 @@ async def test_thinking_in_a_long_chat_says_what_is_read_again():
         await chat.enter("/think off")
         assert AGAIN not in chat.text
         await chat.enter("/think on")
-        assert f"thinking on · {AGAIN} 2800" in chat.lines[-1]
+        assert f"thinking on · {AGAIN} 2800 tokens" in chat.lines[-1]
 
 
 async def test_so_do_another_system_prompt_and_another_model():
@@ -36,14 +36,14 @@ async def test_so_do_another_system_prompt_and_another_model():
         await chat.enter("/set temp 0.5")
         assert AGAIN not in chat.text
         await chat.enter("/system Be brief.")
-        assert f"the model is told so from the next answer on · {AGAIN} 2000" in chat.lines[-1]
+        assert f"told so from the next answer on · {AGAIN} 2000 tokens" in chat.lines[-1]
         await chat.enter("/system off")
         assert "as it was: nothing is read again" in chat.lines[-1]
         await chat.enter("/model other")
-        assert f"{AGAIN} 2000" in chat.lines[-1]
+        assert f"{AGAIN} 2000 tokens" in chat.lines[-1]
 
 
 def test_line_by_line_as_well():
     chat = talk("One?", "/think on", "/think off", turns=[said("Yes.", 2000)])
-    assert "Thinking is on.\nThe whole chat is read again, about 2000.\n" in chat.text
+    assert "Thinking is on.\nThe whole chat is read again, about 2000 tokens.\n" in chat.text
     assert "Thinking is off.\nAs it was: nothing is read again.\n" in chat.text

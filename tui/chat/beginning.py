@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tui import figures
 from tui.chat.context import used_tokens
 from tui.chat.conversation import Beginning, Conversation
 from tui.chat.sent_budgets import ReadAgain
@@ -25,7 +26,7 @@ def news(conversation: Conversation, before: ChatOptions, after: ChatOptions) ->
     conversation.read_as = conversation.read_as or was
     if will == conversation.read_as:
         return ReadAgain.of(conversation).line()
-    return f"the whole chat is read again, about {tokens}"
+    return f"the whole chat is read again, about {figures.tokens(tokens)}"
 
 
 def _beginning(options: ChatOptions) -> Beginning:
