@@ -34,6 +34,7 @@ def evaluate_in_parts(steps: list[Any], rows: int, *, wants_all: bool = True) ->
         How many are left, after each part that took long but the last.
     """
     at_once = 1 if rows > FEW_ROWS else len(steps)
+    is_first = True
     while steps:
         began_s = perf_counter()
         part = steps[:at_once] if wants_all else steps[:at_once][-1:]
@@ -44,5 +45,6 @@ def evaluate_in_parts(steps: list[Any], rows: int, *, wants_all: bool = True) ->
             yield len(steps)
         if took_s > PART_S:
             at_once = max(1, at_once // 2)
-        elif took_s < PART_S / 2:
+        elif took_s < PART_S / 2 and not is_first:
             at_once *= 2
+        is_first = False  # Keys and values of the first layer need no layer: they tell little.

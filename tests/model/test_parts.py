@@ -43,7 +43,7 @@ def test_few_rows_are_evaluated_in_one_go_and_nothing_is_told(run):
 
 
 def test_quick_steps_are_evaluated_ever_more_at_once(run):
-    assert run(0.001, parts.FEW_ROWS + 1) == ([1, 2, 4, 3], [])
+    assert run(0.001, parts.FEW_ROWS + 1) == ([1, 1, 2, 4, 2], [])
 
 
 def test_slow_steps_are_told_one_by_one_but_the_last(run):
@@ -52,7 +52,7 @@ def test_slow_steps_are_told_one_by_one_but_the_last(run):
 
 def test_a_part_takes_about_as_long_as_it_may(run):
     evaluated, left = run(parts.PART_S / 3, parts.FEW_ROWS + 1)
-    assert evaluated == [1, 2, 2, 2, 2, 1] and left == [7, 5, 3, 1]
+    assert evaluated == [1, 1, 2, 2, 2, 2] and left == [6, 4, 2]
 
 
 def test_the_list_is_emptied_so_that_steps_are_let_go_of():
