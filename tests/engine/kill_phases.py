@@ -168,7 +168,11 @@ PHASES = {
     "writing its state": _writing,
     "idle": _idle,
 }
-STOPS = {"prefill, behind a part": _in_prefill, "prefill, in a part": _in_chunk, "answer": _in_answer}
+STOPS = {
+    "prefill, behind a part": _in_prefill,
+    "prefill, in a part": _in_chunk,
+    "answer": _in_answer,
+}
 
 
 def kill_at(phase: str, model: str, tokens: int) -> Loss:
