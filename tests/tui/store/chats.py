@@ -15,6 +15,7 @@ from gemma4_mlx.events import (
 )
 from tui.attachments.attachment import Attachment
 from tui.chat.conversation import Conversation, Draft
+from tui.store import Store
 
 FINISHED = Finished("stop", Usage(281, 12, 9), Timings(0.0, 0.24, 800.0, 118.0), 7)
 
@@ -44,4 +45,11 @@ def rich_chat(*attachments: Attachment) -> Conversation:
     conversation.hear(TextDelta("A red star, 明るい星, звезда"))
     conversation.hear(Finished("cancelled"))
     say(conversation, "Sure?", "Yes.")
+    return conversation
+
+
+def keep(store: Store, conversation: Conversation) -> Conversation:
+    written = store.write(conversation.take_changes())
+    for entry_id, attachments in written.attachments.items():
+        conversation.moved(entry_id, attachments)
     return conversation
