@@ -10,6 +10,7 @@ numbers and text only, never an array, so that they can cross a process border a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -94,6 +95,12 @@ class MediaReceipt:
     left_out: str = ""
     sha256: str = ""
     cached: bool = False
+
+    @property
+    def factor(self) -> float:
+        """By which the sides of the picture were scaled, below 1 if it was shrunk; 1 for audio."""
+        seen, given = self.seen_width * self.seen_height, self.width * self.height
+        return math.sqrt(seen / given) if seen and given else 1.0
 
 
 @dataclass(frozen=True, slots=True)

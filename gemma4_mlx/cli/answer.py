@@ -129,7 +129,7 @@ def _counted(usage: Usage) -> dict[str, int]:
 
 
 def _in_json(receipt: MediaReceipt) -> dict[str, Any]:
-    fields = asdict(receipt)
+    fields = {**asdict(receipt), "factor": round(receipt.factor, 3)}
     del fields["cached"]  # A single question has nothing encoded before.
     return fields
 

@@ -116,13 +116,14 @@ def test_json_tells_media_timings_and_memory(asked):
     printed = json.loads(asked("Hi", "--json")["stdout"])
     fields = ["kind", "name", "tokens", "rows", "width", "height", "seen_width"]
     fields += ["seen_height", "image_tokens", "seconds", "start_s", "frames", "left_out", "sha256"]
+    fields += ["factor"]
     assert [list(media) for media in printed["media"]] == [fields] * 2
     image, audio = printed["media"]
     assert list(image.values()) == [
-        *("image", "a.png", 12, 12, 30, 20, 192, 144, 70, 0.0, 0.0, 0, "", "ab")
+        *("image", "a.png", 12, 12, 30, 20, 192, 144, 70, 0.0, 0.0, 0, "", "ab", 6.788)
     ]
     assert list(audio.values()) == [
-        *("audio", "b.wav", 25, 25, 0, 0, 0, 0, 0, 1.0, 0.0, 0, "", "cd")
+        *("audio", "b.wav", 25, 25, 0, 0, 0, 0, 0, 1.0, 0.0, 0, "", "cd", 1.0)
     ]
     load_s = printed["timings"].pop("load_s")
     assert load_s > 0

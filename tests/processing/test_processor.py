@@ -61,6 +61,7 @@ def test_shapes_types_and_receipts(processor: Processor) -> None:
     image, audio = inputs.media
     assert (image.kind, image.name, image.tokens, image.rows) == ("image", "waves.png", 60, 60)
     assert (image.width, image.height, image.seen_width, image.seen_height) == (300, 200, 480, 288)
+    assert image.factor == pytest.approx((1.6 * 1.44) ** 0.5) and audio.factor == 1.0
     assert (image.image_tokens, len(image.sha256)) == (70, 64)
     assert (audio.kind, audio.name, audio.tokens, audio.rows) == ("audio", "chirp.wav", 25, 25)
     assert (audio.seconds, audio.image_tokens, len(audio.sha256)) == (1.0, 0, 64)

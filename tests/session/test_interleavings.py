@@ -1,4 +1,7 @@
-"""Warm equals cold, whatever is done to a conversation in whatever order."""
+"""Warm equals cold, whatever is done to a conversation in whatever order.
+
+`python -m pytest -q -s tests/session/test_interleavings.py` prints what was tried.
+"""
 
 from __future__ import annotations
 
@@ -52,6 +55,7 @@ class Play:
         self.session = self.new_session()
         self.choice, self.is_full = Choice(), False
         self.longest = self.reused = 0
+        self.tried, self.worst = [], 0.0
         self.hears = model.config.audio_config is not None
 
     def new_session(self, messages=()):
@@ -186,6 +190,7 @@ class Play:
         progress = [event for event in heard if isinstance(event, PromptProgress)]
         if progress:
             self.check_rows(progress[0], held, can_trim)
+        self.tried.append(f"{name} {progress[0].done}/{progress[0].total}" if progress else name)
         self.check_logits()
 
     def check_receipts(self, receipts):
@@ -212,7 +217,9 @@ class Play:
             written = trunk._written[: len(warm) - 1]
             cold = cold_logits(self.model, self.processor.made, written, trunk.kv)
             warm = np.concatenate([np.array(row) for row in warm])
-            np.testing.assert_allclose(warm[: len(cold)], cold, atol=TOLERANCES[trunk.kv.bits])
+            allowed = TOLERANCES[trunk.kv.bits]
+            np.testing.assert_allclose(warm[: len(cold)], cold, atol=allowed)
+            self.worst = max(self.worst, float(np.abs(warm[: len(cold)] - cold).max()) / allowed)
 
 
 STEPS = (
@@ -233,3 +240,5 @@ def test_pain_6_warm_equals_cold_in_any_order(load, record, tmp_path, monkeypatc
     assert play.longest // window >= wraps
     assert play.reused > POSITIONS
     assert wraps or play.longest < window
+    told = f"{name}, wrapped {play.longest // window} times, worst {play.worst:.2f}"
+    print(f"\n{told}", *play.tried, sep=", ")  # noqa: T201 - what was tried is asked for by `-s`
